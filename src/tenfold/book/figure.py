@@ -1,0 +1,75 @@
+"""Figures on disk: PNG and SVG whose bytes depend on the drawing alone, with a footer that names the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenfold import files
+from tenfold.book.style import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
+DPI = 200
+SIZE = 5.5  # points; the smallest type that survives printing
+MARGIN = 0.04  # inches around the footer
+
+
+def save(figure: Figure, folder: Path, id: str, footer: str) -> None:
+    """Write `folder/<id>.png` and `.svg`, each whole or not at all, with a footer below the drawing.
+
+    No date and a fixed salt go into the SVG, so the same drawing gives the same bytes.
+    """
+    import matplotlib
+
+    with footed(figure, footer) as box, matplotlib.rc_context({"svg.hashsalt": "tenfold"}):
+        for form, metadata in (("png", None), ("svg", {"Date": None})):
+            with files.atomic(folder / f"{id}.{form}") as temporary:
+                figure.savefig(temporary, format=form, dpi=DPI, bbox_inches=box, metadata=metadata)
+
+
+@contextmanager
+def footed(figure: Figure, footer: str) -> Iterator[Bbox]:
+    """Give the box, in inches, of the figure with a strip of canvas added below that holds the footer.
+
+    The strip lies outside the figure's own canvas, so no layout changes and no axes are covered.
+    """
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()  # settles the layout, which decides what sticks out
+    canvas = Bbox.from_bounds(0, 0, *figure.get_size_inches())
+    box = Bbox.union([canvas, figure.get_tightbbox()])
+    text = figure.text(
+        box.x0 + MARGIN,
+        box.y0 - MARGIN,
+        "",
+        transform=figure.dpi_scale_trans,
+        verticalalignment="top",
+        fontsize=SIZE,
+        color=GREY,
+        parse_math=False,
+        in_layout=False,
+    )
+    try:
+        _wrap(text, footer, box.width - 2 * MARGIN)
+        height = text.get_window_extent().height / figure.dpi
+        yield Bbox.from_extents(box.x0, box.y0 - height - 2 * MARGIN, box.x1, box.y1)
+    finally:
+        text.remove()
+
+
+def _wrap(text, footer: str, width: float) -> None:
+    """Set the words of `footer` into lines at most `width` inches long, as measured in its own type."""
+    lines: list[str] = []
+    for word in footer.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        text.set_text(longer)
+        if lines and text.get_window_extent().width / text.figure.dpi <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    text.set_text("\n".join(lines))

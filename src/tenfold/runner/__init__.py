@@ -1,0 +1,1 @@
+"""Runs notebooks: parameters, content keys, executors, progress; knows papers only by name."""

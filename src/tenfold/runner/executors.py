@@ -1,0 +1,169 @@
+"""Where work runs: processes of this machine, or Slurm arrays through submitit; one interface for both."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tenfold import project
+from tenfold.errors import InputError, unknown
+
+KINDS = ("local", "slurm")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item: its value, or the error that took its place."""
+
+    index: int
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Executor(Protocol):
+    """Runs one function over many items and yields outcomes as they come."""
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]: ...
+
+
+def cores() -> int:
+    """Return the cores that this process may use: `TENFOLD_CORES`, else what the system grants."""
+    granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get("TENFOLD_CORES") or granted)
+
+
+def executor(kind: str, workers: int, threads: int = 1) -> Executor:
+    """Return the executor of a kind; `workers` items run at once, each with `threads` threads."""
+    if kind == "local":
+        return Local(workers, threads)
+    if kind == "slurm":
+        return Slurm(workers, threads)
+    raise unknown("executor", kind, KINDS)
+
+
+class Local:
+    """Processes of this machine, spawned fresh, threads pinned; a process that dies costs only its own item."""
+
+    def __init__(self, workers: int, threads: int = 1) -> None:
+        self._workers, self._threads = workers, threads
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
+        """Yield an outcome per item, first finished first."""
+        waiting: queue.SimpleQueue = queue.SimpleQueue()
+        done: queue.SimpleQueue = queue.SimpleQueue()
+        for pair in enumerate(items):
+            waiting.put(pair)
+        for _ in range(min(self._workers, len(items))):
+            arguments = (function, waiting, done)
+            threading.Thread(target=self._serve, args=arguments, daemon=True, name="tenfold-local").start()
+        try:
+            for _ in items:
+                yield done.get()
+        finally:
+            # An interrupted sweep starts nothing new.
+            while not waiting.empty():
+                waiting.get()
+
+    def _serve(self, function: Callable, waiting: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
+        """Work through the queue with one process, replaced when it dies."""
+        pool = None
+        while True:
+            try:
+                index, item = waiting.get_nowait()
+            except queue.Empty:
+                break
+            pool = pool or self._process()
+            try:
+                done.put(Outcome(index, pool.submit(function, item).result()))
+            except BrokenProcessPool:
+                error = RuntimeError("the worker process died, perhaps for want of memory")
+                done.put(Outcome(index, error=error))
+                pool = None
+            except Exception as error:
+                done.put(Outcome(index, error=error))
+        if pool:
+            pool.shutdown(wait=False)
+
+    def _process(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(self._threads,))
+
+
+def pinned(threads: int) -> dict[str, str]:
+    """Return the environment variables that hold numerical libraries to a number of threads."""
+    return dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"TENFOLD_CORES": str(threads)}
+
+
+def _start(threads: int) -> None:
+    """Prepare a worker: pin its threads before numpy is there, leave Ctrl-C to the parent, die with the parent."""
+    os.environ.update(pinned(threads))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class Slurm:
+    """One Slurm array through submitit; `TENFOLD_SLURM` holds its options, as in `partition=gpu,mem_gb=32`."""
+
+    def __init__(self, workers: int, threads: int = 1, cluster: str | None = None) -> None:
+        try:
+            import submitit
+        except ImportError:
+            raise InputError("the slurm executor needs submitit: pip install 'tenfold[slurm]'") from None
+        cluster = cluster or os.environ.get("TENFOLD_SLURM_CLUSTER", "slurm")
+        try:
+            self._executor = submitit.AutoExecutor(folder=project.results() / "slurm" / "%j", cluster=cluster)
+        except RuntimeError as error:
+            raise InputError(f"no Slurm here: {error}") from None
+        options = {"timeout_min": 720, "cpus_per_task": threads} | _options(os.environ.get("TENFOLD_SLURM", ""))
+        if cluster == "slurm":
+            options["slurm_array_parallelism"] = workers
+        self._executor.update_parameters(**options)
+        self._threads = threads
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
+        """Yield an outcome per item, first finished first."""
+        import submitit
+
+        jobs = self._executor.map_array(_Pinned(function, self._threads), items)
+        indices = {job.job_id: index for index, job in enumerate(jobs)}
+        for job in submitit.helpers.as_completed(jobs):
+            error = job.exception()
+            yield Outcome(indices[job.job_id], None if error else job.result(), error)
+
+
+@dataclass(frozen=True)
+class _Pinned:
+    function: Callable[[Any], Any]
+    threads: int
+
+    def __call__(self, item: Any) -> Any:
+        os.environ.update(pinned(self.threads))
+        return self.function(item)
+
+
+def _options(text: str) -> dict[str, Any]:
+    """Return {'partition': 'gpu', 'mem_gb': 32} from 'partition=gpu,mem_gb=32', with submitit's names."""
+    options = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise InputError(f"TENFOLD_SLURM: '{part}' is not name=value")
+        name = f"slurm_{name}" if name in ("partition", "account", "qos", "constraint", "gres") else name
+        options[name] = int(value) if value.isdigit() else value
+    return options

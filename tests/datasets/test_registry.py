@@ -1,0 +1,80 @@
+"""The committed registry: complete, well-formed, and true of what is embedded and mirrored."""
+
+import json
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from tenfold import project
+from tenfold.datasets import dataset, datasets
+from tenfold.datasets.verification import verify
+from tenfold.errors import InputError
+from tenfold.files import sha256
+
+NAMES = sorted(datasets())
+EMBEDDED = [name for name in NAMES if dataset(name).embedded]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_entry_is_well_formed(name):
+    data = dataset(name)
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+    assert all((data.title, data.domain, data.licence, data.citation, data.homepage, data.mirror))
+    assert data.files
+    assert len({file.name for file in data.files}) == len(data.files)
+    for file in data.files:
+        assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+        assert file.bytes > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_addresses_are_pinned_and_encoded(name):
+    """A branch would move under the checksum; braces and brackets must not stand raw in an address."""
+    for file in dataset(name).files:
+        parts = urlsplit(file.url)
+        assert parts.scheme == "https"
+        assert re.fullmatch(r"[A-Za-z0-9/._%-]+", parts.path)
+        assert re.search(r"/[0-9a-f]{40}/", parts.path)
+        assert parts.path.endswith(f"/{file.name}")
+    if archive := dataset(name).archive:
+        assert urlsplit(archive.url).scheme == "https"
+        assert re.fullmatch(r"(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})", archive.checksum)
+        assert set(archive.members) == {file.name for file in dataset(name).files}
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded_file_is_the_registered_one(name):
+    file = dataset(name).embedded
+    path = project.root() / "data" / "embedded" / file.name
+    assert path.stat().st_size == file.bytes
+    assert sha256(path) == file.sha256
+
+
+def test_every_embedded_file_is_registered_and_tells_its_source():
+    folder = project.root() / "data" / "embedded"
+    registered = {dataset(name).embedded.name for name in EMBEDDED}
+    for path in folder.rglob("*.json"):
+        assert path.relative_to(folder).as_posix() in registered
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert all(content[field] for field in ("source", "licence", "citation"))
+        assert path.name in (folder / "SOURCES.md").read_text(encoding="utf-8")
+
+
+def test_expected_sets_are_there():
+    assert {"ng15_hd", "ng15_cp", "epta_dr2new_hd", "ppta_dr3_hd", "ipta_dr2_cp", "g_star"} <= set(EMBEDDED)
+    assert {"ng15_hd_dmgp", "ng15_hdmpdp", "sim51", "sensitivity"} <= set(NAMES)
+
+
+def test_unknown_name_gives_the_nearest():
+    with pytest.raises(InputError, match="unknown data set 'ng15_hdd'; did you mean 'ng15_hd'"):
+        dataset("ng15_hdd")
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize("name", NAMES)
+def test_mirror_holds_what_the_registry_says(name, mirror):
+    rows = [row for row in verify(name) if row.place == "mirror" and row.status != "absent"]
+    if not rows:
+        pytest.skip(f"the mirror has no {name}")
+    assert {row.status for row in rows} == {"ok"}

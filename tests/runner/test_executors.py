@@ -1,0 +1,87 @@
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tenfold.errors import InputError
+from tenfold.runner.executors import Slurm, _options, executor
+
+
+def double(x):
+    return 2 * x
+
+
+def fragile(x):
+    if x == "die":
+        os._exit(9)
+    if x == "raise":
+        raise ValueError("wrong")
+    return x, os.environ["OMP_NUM_THREADS"], os.getpid()
+
+
+def test_all_items_come_back_with_their_index():
+    outcomes = list(executor("local", 2).map(double, [3, 5, 7]))
+    assert sorted((outcome.index, outcome.value) for outcome in outcomes) == [(0, 6), (1, 10), (2, 14)]
+
+
+def test_a_dying_process_or_an_error_costs_only_its_own_item():
+    outcomes = {o.index: o for o in executor("local", 1, threads=3).map(fragile, ["a", "die", "raise", "b"])}
+    assert outcomes[0].value[:2] == ("a", "3")
+    assert "died" in str(outcomes[1].error)
+    assert isinstance(outcomes[2].error, ValueError)
+    assert outcomes[3].value[0] == "b"
+    assert outcomes[3].value[2] != outcomes[0].value[2]
+
+
+def test_an_unknown_executor_is_refused():
+    with pytest.raises(InputError, match="did you mean 'slurm'"):
+        executor("slrm", 1)
+
+
+def test_slurm_goes_through_submitit(tmp_path, monkeypatch):
+    monkeypatch.setenv("TENFOLD_RESULTS", str(tmp_path))
+    outcomes = list(Slurm(2, cluster="local").map(double, [3, 5]))
+    assert sorted((outcome.index, outcome.value) for outcome in outcomes) == [(0, 6), (1, 10)]
+
+
+def test_slurm_hands_errors_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("TENFOLD_RESULTS", str(tmp_path))
+    (outcome,) = Slurm(1, cluster="local").map(fragile, ["raise"])
+    assert "wrong" in str(outcome.error)
+
+
+def test_without_slurm_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TENFOLD_RESULTS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="no Slurm here"):
+        executor("slurm", 1)
+
+
+def test_slurm_options_are_read_from_text():
+    assert _options("partition=gpu,mem_gb=32") == {"slurm_partition": "gpu", "mem_gb": 32}
+    with pytest.raises(InputError):
+        _options("gpu")
+
+
+def test_an_abandoned_sweep_starts_nothing_new(tmp_path):
+    """Item n waits for its gate; once the sweep is left with item 1 in the making, items 2 to 4 never start."""
+    outcomes = executor("local", 1).map(gated, [(str(tmp_path), n) for n in range(5)])
+    (tmp_path / "gate-0").touch()
+    next(outcomes)
+    outcomes.close()
+    (tmp_path / "gate-1").touch()
+    before = threading.active_count()
+    for thread in threading.enumerate():
+        if thread.name == "tenfold-local":
+            thread.join(timeout=30)
+    assert threading.active_count() <= before
+    assert len(list(tmp_path.glob("done-*"))) <= 2
+
+
+def gated(item):
+    folder, n = item
+    while not (Path(folder) / f"gate-{n}").exists():
+        time.sleep(0.01)
+    (Path(folder) / f"done-{n}").touch()
