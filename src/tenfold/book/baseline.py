@@ -10,7 +10,6 @@ from typing import Any
 
 from tenfold import files, project
 from tenfold.book.ledger import NOT_RUN
-from tenfold.book.numerals import rounded
 from tenfold.book.verdict import VERDICTS
 from tenfold.errors import InputError
 
@@ -96,4 +95,4 @@ def _drift(old: dict[str, Any], new: dict[str, Any]) -> str:
     before, after = old["effect"], new.get("effect")
     if before is None or after is None or abs(after - before) <= old["noise"]:
         return ""
-    return f"effect {rounded(before)} -> {rounded(after)}, beyond the noise of {rounded(old['noise'])}"
+    return f"effect {before:.6g} -> {after:.6g}, beyond the noise of {old['noise']:g}"

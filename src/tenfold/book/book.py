@@ -141,7 +141,7 @@ class Book:
         finally:
             self._save()
 
-    def sweep(self, function: Callable, points: Sequence[Mapping[str, Any]], **fixed: Any) -> list[Any]:
+    def sweep(self, function: Callable, points: Sequence[Mapping[str, Any]], /, **fixed: Any) -> list[Any]:
         """Return `[function(**point, **fixed) for point in points]`, points in parallel, each cached."""
         from tenfold.runner import store
 

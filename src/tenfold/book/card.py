@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tenfold.book.numerals import rounded
 from tenfold.book.table import pipe
 
 
@@ -31,4 +30,4 @@ def card(state: Mapping[str, Any]) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_plain, value)) + "]"
-    return rounded(value, 6) if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tenfold.book import baseline, claims, ledger
-from tenfold.book.numerals import interval, published, rounded
+from tenfold.book.numerals import interval, published
 from tenfold.book.verdict import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from tenfold.errors import unknown
 from tenfold.runner.parameters import SCALES
@@ -57,13 +57,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def show(slugs: Sequence[str], scale: str) -> None:
-    """Print the ledger of some papers at a scale, as after a run; papers without claims add nothing."""
-    rows = ledger.standing([slug for slug in slugs if slug in ledger.chosen([])], scale)
-    if rows:
-        _print_table(scale, rows)
-
-
-def show(slugs: Sequence[str], scale: str) -> None:
     """Print the ledger of these papers; one that has no claims is passed over."""
     if rows := ledger.standing([slug for slug in slugs if claims.path(slug).is_file()], scale):
         _print_table(scale, rows)
@@ -93,11 +86,13 @@ def _print_table(scale: str, rows: Sequence[dict[str, Any]]) -> None:
     watched = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if watched else PIPED, highlight=False)
     wide = console.width >= WIDE
-    table = Table(box=None, padding=(0, 1, 0, 0), title=f"claims at scale {scale}", title_justify="left")
-    for name in ("verdict", "claim", "effect [95 %]", "n", "published"):
+    title = f"claims at scale {scale}"
+    table = Table(box=None, padding=(0, 1, 0, 0), title=title, title_justify="left", expand=wide)
+    for name in ("verdict", "claim", "effect [95 %]", "n", "published", *(("accepted", "null") if wide else ())):
         table.add_column(name, justify="right" if name == "n" else "left", overflow="fold")
-    for name in ("accepted", "null", "sentence") if wide else ():
-        table.add_column(name, no_wrap=name == "sentence", overflow="ellipsis" if name == "sentence" else "fold")
+    if wide:
+        # The sentence takes what room the numbers leave.
+        table.add_column("sentence", no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
         cells = _cells(row)
         colour = _COLOURS.get(row["verdict"], "dim")
@@ -115,6 +110,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         str(row.get("n") or ""),
         published(row.get("published"), row.get("plus"), row.get("minus")),
         row.get("accepted", ""),
-        rounded(row.get("null")),
+        f"{row['null']:g}" if "null" in row else "",
         row["sentence"],
     ]

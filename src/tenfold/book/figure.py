@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,13 +42,16 @@ def footed(figure: Figure, footer: str) -> Iterator[Bbox]:
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()  # settles the layout, which decides what sticks out
+    engine = figure.get_layout_engine()
+    # A second pass would move the axes a little, and PNG and SVG apart.
+    figure.set_layout_engine("none")
     canvas = Bbox.from_bounds(0, 0, *figure.get_size_inches())
     box = Bbox.union([canvas, figure.get_tightbbox()])
+    width, height = canvas.size
     text = figure.text(
-        box.x0 + MARGIN,
-        box.y0 - MARGIN,
+        (box.x0 + MARGIN) / width,
+        (box.y0 - MARGIN) / height,
         "",
-        transform=figure.dpi_scale_trans,
         verticalalignment="top",
         fontsize=SIZE,
         color=GREY,
@@ -56,10 +60,12 @@ def footed(figure: Figure, footer: str) -> Iterator[Bbox]:
     )
     try:
         _wrap(text, footer, box.width - 2 * MARGIN)
-        height = text.get_window_extent().height / figure.dpi
-        yield Bbox.from_extents(box.x0, box.y0 - height - 2 * MARGIN, box.x1, box.y1)
+        strip = text.get_window_extent().height / figure.dpi + 2 * MARGIN
+        # Whole pixels, so that the drawing above stays as sharp as without a footer.
+        yield Bbox.from_extents(box.x0, box.y0 - math.ceil(strip * DPI) / DPI, box.x1, box.y1)
     finally:
         text.remove()
+        figure.set_layout_engine(engine or "none")  # None would mean the default
 
 
 def _wrap(text, footer: str, width: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tenfold import project
 from tenfold.book import claims
 from tenfold.book.measure import Tables
-from tenfold.book.numerals import interval, published, rounded
+from tenfold.book.numerals import interval, published
 from tenfold.book.verdict import Verdict, judge
 from tenfold.errors import InputError, unknown
 
@@ -45,7 +45,7 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
             f"{interval(item.effect, item.low, item.high)} {item.unit}".strip(),
             str(item.n or ""),
             item.accepted,
-            rounded(item.null),
+            f"{item.null:g}",
             f"{published(item.published, item.plus, item.minus)} {item.provenance}".strip(),
         ]
         for item in verdicts

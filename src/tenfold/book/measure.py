@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenfold.book.claims import Claim
 from tenfold.errors import InputError, unknown
@@ -143,8 +143,8 @@ def _singles(claim: Claim, rows: pd.DataFrame) -> np.ndarray:
     """Return one measure per replicate; several rows of one replicate are not independent, so refused."""
     counts = rows[claim.measure.by].value_counts()
     if counts.max() > 1:
-        name: Any = counts.idxmax()
-        raise InputError(f"{counts.max()} rows have {claim.measure.by} = {name!r}: narrow 'where' to one")
+        name = counts.idxmax()
+        raise InputError(f"{counts.max()} rows have {claim.measure.by} = {name}: narrow 'where' to one")
     return _effects(claim, rows)
 
 
@@ -157,6 +157,6 @@ def _slopes(claim: Claim, rows: pd.DataFrame) -> np.ndarray:
         x, y = _numbers(claim, group, measure.against), _numbers(claim, group, measure.column)
         x = x - x.mean()
         if not np.any(x):
-            raise InputError(f"{measure.by} = {name!r} has no two different '{measure.against}'")
+            raise InputError(f"{measure.by} = {name} has no two different '{measure.against}'")
         slopes.append(x @ y / (x @ x))
     return np.array(slopes)

@@ -6,7 +6,7 @@ import math
 
 
 def rounded(value: float | None, digits: int = 4) -> str:
-    """Return `value` to `digits` significant digits, whole numbers in full; None and NaN give ''.
+    """Return `value` to `digits` significant digits, an int in full; None and NaN give ''.
 
     >>> rounded(0.0327869), rounded(-125), rounded(1.23456e-9), rounded(98765.4)
     ('0.03279', '-125', '1.235e-09', '98765')
@@ -18,8 +18,7 @@ def rounded(value: float | None, digits: int = 4) -> str:
     if not math.isfinite(value) or value == 0 or not 1e-4 <= abs(value) < 1e7:
         return f"{value:.{digits}g}"
     before = math.floor(math.log10(abs(value))) + 1
-    text = f"{value:.{max(digits - before, 0)}f}"
-    return text.rstrip("0").rstrip(".") if float(value).is_integer() and "." in text else text
+    return f"{value:.{max(digits - before, 0)}f}"
 
 
 def interval(effect: float | None, low: float | None, high: float | None, digits: int = 3) -> str:

@@ -61,7 +61,7 @@ def read(path: Path) -> pd.DataFrame:
     """Return what `csv` wrote; only empty cells are gaps, so a method called 'None' keeps its name."""
     import pandas as pd
 
-    return pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""])
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def markdown(frame: pd.DataFrame, most: int | None = None) -> str:

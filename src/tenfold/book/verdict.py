@@ -64,7 +64,9 @@ def judge(claim: Claim, tables: Tables, scale: str) -> Verdict:
         count = f"{found.n} {found.of}, and an interval needs {FEWEST}"
         return _verdict(claim, INCONCLUSIVE, found, f"{_told(claim, found)}: {count}")
     word, where = _placed(claim, found)
-    return _verdict(claim, word, found, f"{_told(claim, found)} {where} {claim.region}, n = {found.n} {found.of}")
+    return _verdict(
+        claim, word, found, f"{_told(claim, found)} {where} the region {claim.region}, n = {found.n} {found.of}"
+    )
 
 
 def _placed(claim: Claim, found: Evidence) -> tuple[str, str]:
@@ -72,7 +74,7 @@ def _placed(claim: Claim, found: Evidence) -> tuple[str, str]:
         return REPRODUCED, "lies wholly inside"
     if claim.region.excludes(found.low, found.high):
         return NOT_REPRODUCED, "lies wholly outside"
-    return INCONCLUSIVE, "straddles the edge of"
+    return INCONCLUSIVE, "crosses the edge of"
 
 
 def _told(claim: Claim, found: Evidence) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ def note(resolution: Resolution, remark: str = "") -> Resolution:
     """Log `resolution` as used, say so on stderr once per process, and return it."""
     _used.setdefault((resolution.name, resolution.source, resolution.digest), resolution)
     line = f"{resolution.name}: {resolution.source}"
-    if line not in _told:
+    # Workers of a sweep say nothing: the notebook that takes their results does.
+    if line not in _told and not os.environ.get("TENFOLD_QUIET"):
         _told.add(line)
         print(f"{line} ({remark})" if remark else line, file=sys.stderr)
     return resolution

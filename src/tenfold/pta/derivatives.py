@@ -14,9 +14,7 @@ Complex = NDArray[np.complex128]
 
 _POINTS = 32  # on each circle: a function analytic to 10 radii is resolved to 1e-16 by half of them
 _CIRCLE = np.exp(2j * np.pi * np.arange(_POINTS) / _POINTS)
-_RESOLVED = (
-    1e-10  # largest share of the unresolved tail: more of it means a singularity or no analytic function
-)
+_RESOLVED = 1e-10  # largest share of the unresolved tail: more of it means a singularity or no analytic function
 _LEVELS = 14  # radii, each half the one before: down to |x|/16000, enough for x^-200
 
 

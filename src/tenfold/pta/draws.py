@@ -59,9 +59,7 @@ class Draws:
         """Indices of the points with a finite likelihood."""
         index = np.flatnonzero(np.isfinite(self.values))
         if not index.size:
-            raise InputError(
-                f"ln L is -inf at all {len(self.values)} points drawn: is the prior where the data are?"
-            )
+            raise InputError(f"ln L is -inf at all {len(self.values)} points drawn: is the prior where the data are?")
         return index
 
     def log_weights(self, index: NDArray) -> NDArray:
@@ -134,9 +132,7 @@ def evaluate(log_likelihood: LogLikelihood, theta: NDArray) -> NDArray:
         return np.empty(0)
     values = np.asarray(log_likelihood(theta), float)
     if values.shape != (len(theta),):
-        raise InputError(
-            f"the likelihood of points {theta.shape} must be ({len(theta)},), not {values.shape}"
-        )
+        raise InputError(f"the likelihood of points {theta.shape} must be ({len(theta)},), not {values.shape}")
     bad = np.isnan(values) | (values == np.inf)
     if bad.any():
         raise InputError(f"the likelihood is {values[bad][0]} at {theta[bad][0].tolist()}")

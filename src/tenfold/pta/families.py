@@ -44,6 +44,7 @@ BINARIES = {
 }
 AMPLITUDE = {"log10_A": (-18.0, -11.0)}
 SLOPE = {"gamma": (0.0, 7.0)}
+TILT = {"n_t": (0.0, 6.0)}
 REHEATING = {"log10_T_rh": (-3.0, 3.0)}
 EFOLDS = {"N": (50.0, 70.0)}
 DELTA = {"log10_delta": (-20.0, 1.0)}
@@ -101,7 +102,7 @@ def _igw(transfer: str = "ptarcade"):
     def indices(theta):
         return {"n_t": theta[:, 0], "log10_r": theta[:, 1], "log10_T_rh": theta[:, 2]}
 
-    return Prior({"n_t": (0.0, 6.0), "log10_r": (-40.0, 0.0)} | REHEATING), *_inflation(indices, transfer)
+    return Prior(TILT | {"log10_r": (-40.0, 0.0)} | REHEATING), *_inflation(indices, transfer)
 
 
 def _gb1_log(end_rule: str = "formal", transfer: str = "ptarcade"):
@@ -156,7 +157,11 @@ def _gb3(transfer: str = "ptarcade"):
         n_s, n_t, r = gb_exponential(10.0 ** (log10_lambda + 0.5 * log10_delta), 2.0)
         return {"n_s": n_s, "n_t": n_t, "log10_r": np.log10(r) + log10_delta, "log10_T_rh": heat}
 
-    return Prior({"log10_lambda": (-3.0, 12.0)} | DELTA | REHEATING), *_inflation(indices, transfer)
+    def allowed(theta):
+        return 2 * theta[:, 0] + theta[:, 1] < np.log10(TILT["n_t"][1])
+
+    prior = Prior({"log10_lambda": (-3.0, 12.0)} | DELTA | REHEATING, allowed)
+    return prior, *_inflation(indices, transfer)
 
 
 def _sfsr(transfer: str = "ptarcade"):

@@ -50,9 +50,7 @@ def gb_monomial(n: ArrayLike, n_efolds: ArrayLike, alpha: ArrayLike, end_rule: s
     denominator = _denominator(n, n_efolds, end_rule)
     reach = "4N + n" if end_rule == "formal" else "4N + |n|"
     _demand(denominator > 0, f"gb_monomial needs {reach} > 0")
-    _demand(
-        n * (1 - alpha) > 0, "gb_monomial needs n (1 - alpha) > 0: alpha < 1 for n > 0, alpha > 1 for n < 0"
-    )
+    _demand(n * (1 - alpha) > 0, "gb_monomial needs n (1 - alpha) > 0: alpha < 1 for n > 0, alpha > 1 for n < 0")
     return 1 - 2 * (n + 2) / denominator, -2 * n / denominator, 16 * n * (1 - alpha) / denominator
 
 
@@ -64,9 +62,7 @@ def gb_monomial_allowed(
     return (_denominator(n, n_efolds, end_rule) > 0) & (n * (1 - alpha) > 0)
 
 
-def gb_monomial_log(
-    n: ArrayLike, n_efolds: ArrayLike, log10_delta: ArrayLike, end_rule: str = "formal"
-) -> Indices:
+def gb_monomial_log(n: ArrayLike, n_efolds: ArrayLike, log10_delta: ArrayLike, end_rule: str = "formal") -> Indices:
     """Return (n_s, n_t, log10 r) of `gb_monomial` in delta = |1 - alpha|, whose sign follows n.
 
     log10 r = log10[16 |n|/(4N+n)] + log10 delta: reaches delta = 1e-20, where alpha rounds to 1.

@@ -67,9 +67,7 @@ class StudentMixture:
             block = points[start : start + _BLOCK].T
             for mean, root, top in zip(self.means, inverse, height, strict=True):
                 distance = ((root @ (block - mean[:, None])) ** 2).sum(axis=0)
-                out[start : start + _BLOCK] += top * np.exp(
-                    -0.5 * (FREEDOM + dim) * np.log1p(distance / FREEDOM)
-                )
+                out[start : start + _BLOCK] += top * np.exp(-0.5 * (FREEDOM + dim) * np.log1p(distance / FREEDOM))
         return out
 
 

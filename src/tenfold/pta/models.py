@@ -48,9 +48,7 @@ class Model:
         rows, single = self.rows(theta)
         frequencies = np.atleast_1d(np.asarray(f_Hz, float))
         # Any span drops out of rho^2 / (rho^2 per h^2 Omega).
-        log10_h2omega = self.log10_power(rows, frequencies, 1.0) - np.log10(
-            rho2_per_h2omega(frequencies, 1.0)
-        )
+        log10_h2omega = self.log10_power(rows, frequencies, 1.0) - np.log10(rho2_per_h2omega(frequencies, 1.0))
         values = 10.0**log10_h2omega
         values = values[:, 0] if np.ndim(f_Hz) == 0 else values
         return values[0] if single else values
@@ -88,8 +86,7 @@ class Model:
         rows = np.asarray(theta, float)
         if rows.ndim not in (1, 2) or rows.shape[-1] != self.prior.dim:
             raise InputError(
-                f"parameters of shape {rows.shape}; '{self.name}' takes (P, {self.prior.dim}):"
-                f" {', '.join(self.names)}"
+                f"parameters of shape {rows.shape}; '{self.name}' takes (P, {self.prior.dim}): {', '.join(self.names)}"
             )
         return np.atleast_2d(rows), rows.ndim == 1
 

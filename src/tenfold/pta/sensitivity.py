@@ -173,9 +173,7 @@ def power_law_integrated(
 def _curve(f_Hz: ArrayLike, omega_noise: ArrayLike) -> tuple[NDArray, NDArray]:
     f, noise = _positive(f_Hz, "f_Hz"), _positive(omega_noise, "omega_noise")
     if f.ndim != 1 or f.shape != noise.shape or not np.all(np.diff(f) > 0):
-        raise InputError(
-            f"a noise curve needs rising frequencies, as many as values: {f.shape}, {noise.shape}"
-        )
+        raise InputError(f"a noise curve needs rising frequencies, as many as values: {f.shape}, {noise.shape}")
     return f, noise
 
 

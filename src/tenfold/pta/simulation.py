@@ -75,9 +75,7 @@ def _one_row(model: Model, theta: Theta) -> NDArray:
     return rows
 
 
-def _synthetic(
-    name: str, frequencies: NDArray, t_span: float, grid: NDArray, log_density: NDArray
-) -> FreeSpectrum:
+def _synthetic(name: str, frequencies: NDArray, t_span: float, grid: NDArray, log_density: NDArray) -> FreeSpectrum:
     from tenfold.datasets import synthetic
 
     step = grid[1] - grid[0]

@@ -19,7 +19,6 @@ class Display:
 
     def __init__(self, jobs: Sequence[Any], expected: Mapping[str, float]) -> None:
         self._jobs, self._expected = jobs, expected
-        self._since: dict[str, float] = {}
         self._stop = threading.Event()
         self._live = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -56,9 +55,8 @@ class Display:
     def _line(self, job: Any) -> str:
         facts = progress.read(job.progress)
         if not facts:
-            self._since.pop(job.slug, None)
             return ""
-        elapsed = time.monotonic() - self._since.setdefault(job.slug, time.monotonic())
+        elapsed = time.time() - facts["started"]
         detail = f"  {facts['detail']}" if facts.get("detail") else ""
         expected = f"about {clock(self._expected[job.slug])}"
         return f"{job.slug}  cell {facts['cell']}/{facts['cells']}  {clock(elapsed)} of {expected}{detail}"

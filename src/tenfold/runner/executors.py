@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from tenfold import project
@@ -41,6 +42,7 @@ def cores() -> int:
     return int(os.environ.get("TENFOLD_CORES") or granted)
 
 
+@cache
 def executor(kind: str, workers: int, threads: int = 1) -> Executor:
     """Return the executor of a kind; `workers` items run at once, each with `threads` threads."""
     if kind == "local":
@@ -51,10 +53,14 @@ def executor(kind: str, workers: int, threads: int = 1) -> Executor:
 
 
 class Local:
-    """Processes of this machine, spawned fresh, threads pinned; a process that dies costs only its own item."""
+    """Processes of this machine, spawned fresh, threads pinned; a process that dies costs only its own item.
+
+    Idle processes are kept for the next call, so that many short sweeps pay for their imports once.
+    """
 
     def __init__(self, workers: int, threads: int = 1) -> None:
         self._workers, self._threads = workers, threads
+        self._idle: list[ProcessPoolExecutor] = []
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
         """Yield an outcome per item, first finished first."""
@@ -75,25 +81,25 @@ class Local:
 
     def _serve(self, function: Callable, waiting: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
         """Work through the queue with one process, replaced when it dies."""
-        pool = None
+        pool = self._process()
         while True:
             try:
                 index, item = waiting.get_nowait()
             except queue.Empty:
                 break
-            pool = pool or self._process()
             try:
                 done.put(Outcome(index, pool.submit(function, item).result()))
             except BrokenProcessPool:
                 error = RuntimeError("the worker process died, perhaps for want of memory")
                 done.put(Outcome(index, error=error))
-                pool = None
+                pool = self._process()
             except Exception as error:
                 done.put(Outcome(index, error=error))
-        if pool:
-            pool.shutdown(wait=False)
+        self._idle.append(pool)
 
     def _process(self) -> ProcessPoolExecutor:
+        if self._idle:
+            return self._idle.pop()
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(self._threads,))
 
@@ -105,7 +111,7 @@ def pinned(threads: int) -> dict[str, str]:
 
 def _start(threads: int) -> None:
     """Prepare a worker: pin its threads before numpy is there, leave Ctrl-C to the parent, die with the parent."""
-    os.environ.update(pinned(threads))
+    os.environ.update(pinned(threads) | {"TENFOLD_QUIET": "1"})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
@@ -153,7 +159,7 @@ class _Pinned:
     threads: int
 
     def __call__(self, item: Any) -> Any:
-        os.environ.update(pinned(self.threads))
+        os.environ.update(pinned(self.threads) | {"TENFOLD_QUIET": "1"})
         return self.function(item)
 
 

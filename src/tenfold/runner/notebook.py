@@ -110,6 +110,7 @@ class Client(NotebookClient):
         self._code = sum(cell.cell_type == "code" for cell in notebook.cells)
         self.timings: list[dict[str, Any]] = []
         self._since = 0.0
+        progress.report(job.progress, started=time.time(), cell=0, cells=self._code)
 
     def _begin(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
         self._since = time.monotonic()
@@ -137,6 +138,7 @@ def _kernel_environment(job: Job) -> dict[str, str]:
         **job.environment,
         "TENFOLD_OUT": str(job.workplace),
         "TENFOLD_PROGRESS": str(job.progress),
+        "TENFOLD_QUIET": "",
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

@@ -115,7 +115,7 @@ def cached(function: Callable, /, **arguments: Any) -> Any:
     return call.read()
 
 
-def sweep(function: Callable, points: Sequence[Mapping[str, Any]], **fixed: Any) -> list[Any]:
+def sweep(function: Callable, points: Sequence[Mapping[str, Any]], /, **fixed: Any) -> list[Any]:
     """Return `[function(**point, **fixed) for point in points]`, in parallel, each point cached on its own.
 
     Points run in fresh processes with one thread each, so results do not depend on how many run at once.

@@ -1,0 +1,182 @@
+"""Energy spectra: the violins of the arrays, the bands of the fits, the detectors, and distances between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tenfold import datasets
+from tenfold.papers.gb_igw.fits import Fits
+from tenfold.papers.gb_igw.parameters import Parameters
+from tenfold.pta import (
+    FreeSpectrum,
+    bbn_integral,
+    bbn_limit,
+    detectors,
+    h2omega_from_rho2,
+    model,
+)
+
+# The four collaborations of the abstract, one free spectrum each.
+SHOWN = ("ng15_hd", "epta_dr2new_hd", "ppta_dr3_hd", "ipta_dr2_cp")
+# Reference points of the comparison: the largest r that BICEP/Keck allows, and lambda at the largest blue tilt.
+STANDARD = {"log10_r": float(np.log10(0.036)), "log10_T_rh": 3.0}
+HYPERBOLIC = {"log10_lambda": float(np.log10(465.0)), "N": 60.0, "log10_T_rh": 3.0}
+LOWEST = 5
+SPACE = ("LISA", "Taiji", "TianQin", "DECIGO", "BBO")
+BAND = np.geomspace(5e-10, 3e3, 260)
+LEVELS = np.linspace(0.0005, 0.9995, 140)  # a violin's points: at quantiles, where its outline bends ...
+EVENLY = 120  # ... and evenly over the table, where it is flat
+
+
+def load(dataset: str, parameters: Parameters) -> FreeSpectrum:
+    """Return a free spectrum with the bins that the parameters ask for."""
+    return FreeSpectrum.load(dataset, bins=(parameters.bins or None) if dataset == parameters.dataset else None)
+
+
+def log10_h2omega(spectrum: FreeSpectrum, log10_rho: np.ndarray) -> np.ndarray:
+    """Return log10 h^2 Omega of log10(rho/s) given per bin along the first axis."""
+    f = spectrum.frequencies.reshape(-1, *(1,) * (np.ndim(log10_rho) - 1))
+    return np.log10(h2omega_from_rho2(f, 1.0, spectrum.t_span)) + 2 * np.asarray(log10_rho)
+
+
+def violins(names: Sequence[str], parameters: Parameters) -> pd.DataFrame:
+    """Return the outline of each bin's violin, straight from the density tables.
+
+    Columns: dataset, bin (from 1), f_Hz, log10_h2omega, width (density relative to the bin's largest), inside
+    (whether the point lies within the central 95 %).
+    """
+    frames = []
+    for dataset in names:
+        spectrum = load(dataset, parameters)
+        bends = spectrum.quantile(LEVELS)
+        low, high = spectrum.quantile([0.025, 0.975]).T
+        for k in range(spectrum.bins):
+            density = spectrum.density(k)
+            rho = np.union1d(np.linspace(spectrum.grid[0], bends[k, -1], EVENLY), bends[k])
+            width = np.interp(rho, spectrum.grid, density) / density.max()
+            omega = log10_h2omega(spectrum, np.tile(rho, (spectrum.bins, 1)))[k]
+            columns = {"f_Hz": spectrum.frequencies[k], "log10_h2omega": omega, "width": width}
+            inside = (rho >= low[k]) & (rho <= high[k])
+            frames.append(pd.DataFrame({"dataset": dataset, "bin": k + 1, **columns, "inside": inside}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def bands(fits: Fits, dataset: str, names: Sequence[str], frequencies: np.ndarray = BAND) -> pd.DataFrame:
+    """Return the posterior bands and best fits of spectra: model, f_Hz, q2.5, q16, median, q84, q97.5, best."""
+    frames = []
+    for name in names:
+        found = fits[dataset, name]
+        signal = fits.model(dataset, name)
+        curves = np.log10(signal.h2omega(found["draws"][list(signal.names)].to_numpy(), frequencies))
+        best = np.log10(signal.h2omega({key: found["best"][key] for key in signal.names}, frequencies))
+        levels = np.quantile(curves, [0.025, 0.16, 0.5, 0.84, 0.975], axis=0)
+        columns = dict(zip(("q2.5", "q16", "median", "q84", "q97.5"), levels, strict=True))
+        frames.append(pd.DataFrame({"model": name, "f_Hz": frequencies, **columns, "best": best}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def references(frequencies: np.ndarray = BAND) -> pd.DataFrame:
+    """Return log10 h^2 Omega of the two spectra that no fit decides: standard slow roll, GB-II."""
+    curves = {
+        "sfsr": model("sfsr").h2omega(STANDARD, frequencies),
+        "gb2": model("gb2").h2omega(HYPERBOLIC, frequencies),
+    }
+    frames = [pd.DataFrame({"model": m, "f_Hz": frequencies, "best": np.log10(y)}) for m, y in curves.items()]
+    return pd.concat(frames, ignore_index=True)
+
+
+def offsets(fits: Fits, parameters: Parameters) -> pd.DataFrame:
+    """Return |log10 h^2 Omega - median of the bin| in the lowest bins of each array, one column a model.
+
+    GB-I is the best fit to the main array, the same for all arrays, as a prediction would be.
+    """
+    best = {name: fits[parameters.dataset, name]["best"] for name in ("gb1_log", "gb1_linear")}
+    frames = []
+    for dataset in SHOWN:
+        spectrum = load(dataset, parameters)
+        medians = log10_h2omega(spectrum, spectrum.quantile(0.5))[:LOWEST]
+        f = spectrum.frequencies[:LOWEST]
+        columns = {"sfsr": model("sfsr").h2omega(STANDARD, f), "gb2": model("gb2").h2omega(HYPERBOLIC, f)}
+        for name, values in best.items():
+            signal = fits.model(parameters.dataset, name)
+            columns[name] = signal.h2omega({key: values[key] for key in signal.names}, f)
+        away = {key: np.abs(np.log10(omega) - medians) for key, omega in columns.items()}
+        frames.append(pd.DataFrame({"dataset": dataset, "bin": np.arange(1, len(f) + 1), "f_Hz": f, **away}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def sensitivities() -> pd.DataFrame:
+    """Return the power-law-integrated curve of every detector at hand: detector, f_Hz, h2omega, analytic."""
+    frames = []
+    for name, item in detectors().items():
+        curve = pd.DataFrame({"f_Hz": item.frequencies, "h2omega": item.power_law_integrated()})
+        thin = curve.iloc[:: max(1, len(curve) // 200)]
+        frames.append(thin.assign(detector=name, source="analytic" if item.analytic else "table"))
+    return pd.concat(frames, ignore_index=True)[["detector", "source", "f_Hz", "h2omega"]]
+
+
+def sources(names: Sequence[str]) -> list[str]:
+    """Return data sets and, where it was at hand, that of the detectors' noise."""
+    tables = [item.name for item in datasets.used() if item.name == "sensitivity" and item.source != "absent"]
+    return [*names, *dict.fromkeys(tables)]
+
+
+def space(fits: Fits, parameters: Parameters) -> pd.DataFrame:
+    """Return how far the fitted GB-I spectra stand above standard slow roll in each space detector's best band.
+
+    A row per model, detector and selection of posterior draws (all, or those that nucleosynthesis allows without a
+    cut of the spectrum): quantiles of log10 of the ratio, and the share of draws that the detector would see.
+    """
+    rows = []
+    for name in ("gb1_log", "gb1_linear"):
+        draws = fits[parameters.dataset, name]["draws"]
+        signal = fits.model(parameters.dataset, name)
+        theta = draws[list(signal.names)].to_numpy()
+        allowed = nucleosynthesis(draws, parameters) < bbn_limit(parameters.delta_n_eff)
+        for label, chosen in (("all", np.ones(len(draws), bool)), ("bbn", allowed)):
+            for item in detectors(SPACE).values():
+                rows.append(
+                    _excess(signal, theta[chosen], item) | {"model": name, "draws": label, "n": int(chosen.sum())}
+                )
+    columns = [
+        "model",
+        "draws",
+        "detector",
+        "f_Hz",
+        "n",
+        "q2.5",
+        "median",
+        "q97.5",
+        "seen",
+        "standard_snr",
+        "median_snr",
+    ]
+    return pd.DataFrame(rows)[columns]
+
+
+def nucleosynthesis(draws: pd.DataFrame, parameters: Parameters) -> np.ndarray:
+    """Return h^2 int Omega dlnf of posterior draws, up to the highest frequency that inflation may reach."""
+    return bbn_integral(
+        draws["n_t"].to_numpy(),
+        draws["log10_r"].to_numpy(),
+        draws["log10_T_rh"].to_numpy(),
+        transfer=parameters.transfer,
+    )
+
+
+def _excess(signal, theta: np.ndarray, item) -> dict[str, float | str]:
+    """Return quantiles of log10 (GB-I / standard) at the frequency where the detector sees the faintest spectrum."""
+    curve = item.power_law_integrated()
+    at = int(np.argmin(curve))
+    standard = model("sfsr").h2omega(STANDARD, item.frequencies)
+    row = {"detector": item.name, "f_Hz": float(item.frequencies[at]), "standard_snr": float(item.snr(standard))}
+    if not len(theta):
+        return row | dict.fromkeys(("q2.5", "median", "q97.5", "seen", "median_snr"), np.nan)
+    curves = signal.h2omega(theta, item.frequencies)
+    ratio = np.log10(curves[:, at] / standard[at])
+    snr = item.snr(curves)
+    low, median, high = np.quantile(ratio, [0.025, 0.5, 0.975])
+    return row | {"q2.5": low, "median": median, "q97.5": high, "seen": (snr > 1).mean(), "median_snr": np.median(snr)}
