@@ -5,12 +5,15 @@ title="Nightly drift"
 number=$(gh issue list --state open --search "in:title \"$title\"" --json number,title \
   --jq "map(select(.title == \"$title\")) | .[0].number // empty")
 
-if [ "$CODE" = success ] && [ "$LEDGER" = success ]; then
+slow=$(grep -c SLOW reproduce.log || true)
+if [ "$CODE" = success ] && [ "$LEDGER" = success ] && [ "$slow" = 0 ]; then
   [ -z "$number" ] || gh issue close "$number" --comment "Good again: $GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID"
   exit 0
 fi
 
 kind="a number drifted or a verdict fell"
+[ "$LEDGER" = success ] || [ "$slow" = 0 ] || kind="$kind; it became slow"
+[ "$LEDGER" != success ] || kind="it became slow"
 [ "$CODE" = success ] || kind="the code broke"
 {
   echo "Last bad night: $(date -u +%F), commit $GITHUB_SHA. What happened: **$kind**."

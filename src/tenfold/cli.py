@@ -7,13 +7,16 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tenfold import __version__
 from tenfold.errors import InputError, unknown
 from tenfold.runner import executors, workbook
 from tenfold.runner.parameters import SCALES, load, slugs
 from tenfold.runner.progress import clock
+
+if TYPE_CHECKING:
+    from tenfold.runner.notebook import Report
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -104,6 +107,7 @@ def _declare_open(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slug", metavar="SLUG", help="paper to open")
     _declare_choice(parser)
     parser.add_argument("--prepare", action="store_true", help="write the prepared copy, start nothing")
+    parser.add_argument("--handout", action="store_true", help="leave the solutions of the exercises out")
     parser.set_defaults(run=_open)
 
 
@@ -177,11 +181,18 @@ def _make(todo: Sequence[workbook.Plan], settings: workbook.Settings) -> int:
     failures = 0
     for report in workbook.run(todo, settings, lambda jobs: Display(jobs, expected)):
         if report.ok:
-            print(f"{report.slug}: done in {clock(report.seconds)}", flush=True)
+            print(f"{report.slug}: done in {clock(report.seconds)}{_slow(report, todo)}", flush=True)
         else:
             failures += 1
             print(f"{report.slug}: FAILED in {report.cell}\n{_indented(report.error)}", flush=True)
     return failures
+
+
+def _slow(report: Report, todo: Sequence[workbook.Plan]) -> str:
+    """Return a remark for a notebook that took longer than its budget, for people and for whoever reads the log."""
+    parameters = next(plan.parameters for plan in todo if plan.slug == report.slug)
+    budget = 60 * parameters.budget[parameters.scale].minutes
+    return f", SLOW: its budget is {clock(budget)}" if report.seconds > budget else ""
 
 
 def _indented(text: str) -> str:
@@ -196,9 +207,15 @@ def _conclude(plans: Sequence[workbook.Plan], scale: str) -> None:
 
     command.show([plan.slug for plan in plans], scale)
     for plan in plans:
+        print(f"data of {plan.slug}: {_sources(plan)}")
         print(f"figures of {plan.slug}:")
         for path in sorted((plan.folder / "figures").glob("*.png")):
             print(f"  {_relative(path)}")
+
+
+def _sources(plan: workbook.Plan) -> str:
+    """Return which data a result was made from, and where they came from."""
+    return ", ".join(f"{item['name']} ({item['kind']})" for item in workbook.record(plan.folder).get("data", []))
 
 
 def _shown(plan: workbook.Plan) -> str:
@@ -219,7 +236,7 @@ def _open(options: argparse.Namespace) -> int:
     (plan,) = _plans(options)
     from tenfold.runner import desk
 
-    copy = desk.prepare(plan)
+    copy = desk.prepare(plan, options.handout)
     print(f"prepared {_relative(copy)}", flush=True)
     return OK if options.prepare else desk.launch(copy)
 

@@ -37,8 +37,11 @@ def test_rounding_never_loses_more_than_half_a_digit():
 
 def test_intervals_and_published_values_are_told_in_one_piece():
     assert interval(2.613, 1.79, 3.2) == "2.61 [1.79, 3.20]"
-    assert interval(2.613, None, None) == "2.61"
-    assert interval(None, None, None) == ""
+    assert interval(2.613, None, None, "dex") == "2.61 dex"
+    assert interval(None, None, None, "dex") == ""
+    assert interval(-14.5902, -14.5912, -14.5893, "dex") == "-14.5902 [-14.5912, -14.5893] dex"
+    assert interval(2.0, 2.0, 2.0) == "2.00 [2.00, 2.00]"
+    assert interval(0.0, 0.0, 0.0) == "0 [0, 0]"
     assert published(1.8, 0.3, 0.2) == "1.8 +0.3 -0.2"
     assert published(1.8) == "1.8"
     assert published(None) == ""

@@ -1,12 +1,11 @@
 import os
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from tenfold.errors import InputError
-from tenfold.runner.executors import Slurm, _options, executor
+from tenfold.runner.executors import Local, Slurm, _options, executor
 
 
 def double(x):
@@ -67,17 +66,25 @@ def test_slurm_options_are_read_from_text():
 
 def test_an_abandoned_sweep_starts_nothing_new(tmp_path):
     """Item n waits for its gate; once the sweep is left with item 1 in the making, items 2 to 4 never start."""
-    outcomes = executor("local", 1).map(gated, [(str(tmp_path), n) for n in range(5)])
+    engine = Local(1)
+    outcomes = engine.map(gated, [(str(tmp_path), n) for n in range(5)])
     (tmp_path / "gate-0").touch()
     next(outcomes)
     outcomes.close()
-    (tmp_path / "gate-1").touch()
-    before = threading.active_count()
-    for thread in threading.enumerate():
-        if thread.name == "tenfold-local":
-            thread.join(timeout=30)
-    assert threading.active_count() <= before
+    for n in range(1, 5):
+        (tmp_path / f"gate-{n}").touch()
+    # First come, first served: when this is done, whatever was not abandoned is done too.
+    assert [outcome.value for outcome in engine.map(double, [4])] == [8]
     assert len(list(tmp_path.glob("done-*"))) <= 2
+
+
+def test_work_begins_before_anybody_waits(tmp_path):
+    (tmp_path / "gate-0").touch()
+    engine = Local(1)
+    first = engine.map(gated, [(str(tmp_path), 0)])
+    list(engine.map(double, [1]))
+    assert (tmp_path / "done-0").exists()
+    assert len(list(first)) == 1
 
 
 def gated(item):

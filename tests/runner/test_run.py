@@ -224,6 +224,18 @@ def test_open_prepares_a_copy_and_keeps_an_earlier_one(workbook):
     assert "bins = 9" in "".join(sources(place / "toy-1.ipynb"))
 
 
+def test_a_handout_has_no_solutions(workbook):
+    path = workbook.paper("toy", "x = ...", "x = 42", "assert x == 42")
+    notebook = json.loads(path.read_text())
+    for cell, tag in zip(notebook["cells"][2:], ("exercise", "solution", "check"), strict=True):
+        cell["metadata"]["tags"] = [tag]
+    path.write_text(json.dumps(notebook))
+    assert workbook.run("open", "toy", "--prepare", "--handout").returncode == 0
+    cells = sources(workbook.root / "results/open/toy-handout.ipynb")
+    assert "assert x == 42" in cells
+    assert "x = 42" not in cells
+
+
 def sources(path):
     return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
 

@@ -5,7 +5,7 @@ import pytest
 
 from tenfold import datasets, project
 from tenfold.errors import InputError
-from tenfold.runner import store
+from tenfold.runner import executors, store
 from tenfold.runner.store import Call, cached, sweep
 
 
@@ -15,6 +15,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("TENFOLD_CORES", "2")
     monkeypatch.delenv("TENFOLD_FORCE", raising=False)
     datasets.reset()
+    # Workers keep the environment that they were started with.
+    executors.executor.cache_clear()
     return tmp_path
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from tenfold.runner.store import Pending
+
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SHOWN = 40  # rows of a table below a cell; the file has them all
 
@@ -149,6 +151,12 @@ class Book:
             return store.sweep(function, points, **fixed)
         finally:
             self._save()
+
+    def start(self, function: Callable, points: Sequence[Mapping[str, Any]], /, **fixed: Any) -> Pending:
+        """Begin a sweep and return at once; `results()` of what is returned waits for it."""
+        from tenfold.runner import store
+
+        return store.start(function, points, **fixed)
 
     def ledger(self) -> pd.DataFrame:
         """Judge the paper's claims on the tables stored so far, show the verdicts, and return them.

@@ -15,7 +15,7 @@ from tenfold.book.verdict import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from tenfold.errors import unknown
 from tenfold.runner.parameters import SCALES
 
-WIDE = 120  # columns from which the table also says what was accepted, what was published, and the sentence
+WIDE = 140  # columns from which the table also says what was accepted, what was published, and the sentence
 PIPED = 160  # columns where nobody looks: one line a claim, for grep
 
 _COLOURS = {REPRODUCED: "green", NOT_REPRODUCED: "red", INCONCLUSIVE: "yellow"}
@@ -89,7 +89,8 @@ def _print_table(scale: str, rows: Sequence[dict[str, Any]]) -> None:
     title = f"claims at scale {scale}"
     table = Table(box=None, padding=(0, 1, 0, 0), title=title, title_justify="left", expand=wide)
     for name in ("verdict", "claim", "effect [95 %]", "n", "published", *(("accepted", "null") if wide else ())):
-        table.add_column(name, justify="right" if name == "n" else "left", overflow="fold")
+        whole = name in ("verdict", "claim", "n")
+        table.add_column(name, justify="right" if name == "n" else "left", overflow="fold", no_wrap=whole)
     if wide:
         # The sentence takes what room the numbers leave.
         table.add_column("sentence", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -101,7 +102,7 @@ def _print_table(scale: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    effect = f"{interval(row.get('effect'), row.get('low'), row.get('high'))} {row.get('unit') or ''}".strip()
+    effect = interval(row.get("effect"), row.get("low"), row.get("high"), row.get("unit", ""))
     return [
         # The title says which scale; eighty columns have no room to say it again.
         row["verdict"].removesuffix(" at this scale"),

@@ -42,7 +42,7 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
         [
             f"**{item.verdict}**",
             f"{item.id}: {item.sentence}",
-            f"{interval(item.effect, item.low, item.high)} {item.unit}".strip(),
+            interval(item.effect, item.low, item.high, item.unit),
             str(item.n or ""),
             item.accepted,
             f"{item.null:g}",

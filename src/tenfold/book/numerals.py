@@ -21,11 +21,21 @@ def rounded(value: float | None, digits: int = 4) -> str:
     return f"{value:.{max(digits - before, 0)}f}"
 
 
-def interval(effect: float | None, low: float | None, high: float | None, digits: int = 3) -> str:
-    """Return 'effect [low, high]', or the effect alone where there is no interval."""
+def interval(effect: float | None, low: float | None, high: float | None, unit: str = "") -> str:
+    """Return 'effect [low, high] unit', the effect alone where there is no interval, '' where there is neither.
+
+    A narrow interval gets as many digits as it takes to tell its ends apart, at least three.
+    """
+    if effect is None:
+        return ""
     if low is None or high is None:
-        return rounded(effect, digits)
-    return f"{rounded(effect, digits)} [{rounded(low, digits)}, {rounded(high, digits)}]"
+        return f"{rounded(effect, 3)} {unit}".strip()
+    size, width = max(abs(low), abs(high)), high - low
+    digits = 3
+    if size > 0 and width > 0:
+        digits = min(max(digits, math.floor(math.log10(size)) - math.floor(math.log10(width)) + 2), 12)
+    texts = [rounded(number, digits) for number in (effect, low, high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}] {unit}".strip()
 
 
 def published(value: float | None, plus: float | None = None, minus: float | None = None) -> str:

@@ -78,7 +78,7 @@ def _placed(claim: Claim, found: Evidence) -> tuple[str, str]:
 
 
 def _told(claim: Claim, found: Evidence) -> str:
-    return f"{interval(found.effect, found.low, found.high)} {claim.unit}".strip()
+    return interval(found.effect, found.low, found.high, claim.unit)
 
 
 def _verdict(claim: Claim, word: str, found: Evidence, reason: str) -> Verdict:

@@ -13,14 +13,19 @@ from tenfold.runner.notebook import prepared
 from tenfold.runner.workbook import Plan
 
 
-def prepare(plan: Plan) -> Path:
-    """Write the copy with its parameters filled in; a copy that is already there is kept under a new name."""
-    place = project.results() / "open" / f"{plan.slug}.ipynb"
+def prepare(plan: Plan, handout: bool = False) -> Path:
+    """Write the copy with its parameters filled in; a copy that is already there is kept under a new name.
+
+    A handout lacks the solutions of the exercises: their checks stay, and fail until a student has solved them.
+    """
+    place = project.results() / "open" / f"{plan.slug}{'-handout' if handout else ''}.ipynb"
     if place.exists():
         place.replace(_free(place))
     parameters = plan.parameters
-    values = {"scale": parameters.scale, "seed": parameters.seed, **plan.overrides}
-    files.write_text(place, nbformat.writes(prepared(plan.slug, values)))
+    notebook = prepared(plan.slug, {"scale": parameters.scale, "seed": parameters.seed, **plan.overrides})
+    if handout:
+        notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.tags]
+    files.write_text(place, nbformat.writes(notebook))
     return place
 
 

@@ -52,54 +52,61 @@ def executor(kind: str, workers: int, threads: int = 1) -> Executor:
     raise unknown("executor", kind, KINDS)
 
 
+class Batch:
+    """The items of one `map`: their function, a place for outcomes, and whether anybody still waits for them."""
+
+    def __init__(self, function: Callable[[Any], Any], size: int) -> None:
+        self.function, self.size, self.abandoned = function, size, False
+        self.done: queue.SimpleQueue = queue.SimpleQueue()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield outcomes as they come; leaving early abandons what has not begun."""
+        try:
+            for _ in range(self.size):
+                yield self.done.get()
+        finally:
+            self.abandoned = True
+
+
 class Local:
     """Processes of this machine, spawned fresh, threads pinned; a process that dies costs only its own item.
 
-    Idle processes are kept for the next call, so that many short sweeps pay for their imports once.
+    Work begins when `map` is called, first come first served over all calls. Processes stay for the next call, so
+    that many short sweeps pay for their imports once.
     """
 
     def __init__(self, workers: int, threads: int = 1) -> None:
         self._workers, self._threads = workers, threads
-        self._idle: list[ProcessPoolExecutor] = []
+        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
+        self._serving = 0
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        """Yield an outcome per item, first finished first."""
-        waiting: queue.SimpleQueue = queue.SimpleQueue()
-        done: queue.SimpleQueue = queue.SimpleQueue()
-        for pair in enumerate(items):
-            waiting.put(pair)
-        for _ in range(min(self._workers, len(items))):
-            arguments = (function, waiting, done)
-            threading.Thread(target=self._serve, args=arguments, daemon=True, name="tenfold-local").start()
-        try:
-            for _ in items:
-                yield done.get()
-        finally:
-            # An interrupted sweep starts nothing new.
-            while not waiting.empty():
-                waiting.get()
+        """Start the work and return its outcomes, first finished first."""
+        batch = Batch(function, len(items))
+        for index, item in enumerate(items):
+            self._waiting.put((batch, index, item))
+        while self._serving < min(self._workers, self._serving + len(items)):
+            self._serving += 1
+            threading.Thread(target=self._serve, daemon=True, name="tenfold-local").start()
+        return batch.outcomes()
 
-    def _serve(self, function: Callable, waiting: queue.SimpleQueue, done: queue.SimpleQueue) -> None:
-        """Work through the queue with one process, replaced when it dies."""
+    def _serve(self) -> None:
+        """Work through the queue for ever with one process, replaced when it dies."""
         pool = self._process()
         while True:
+            batch, index, item = self._waiting.get()
+            if batch.abandoned:
+                continue
             try:
-                index, item = waiting.get_nowait()
-            except queue.Empty:
-                break
-            try:
-                done.put(Outcome(index, pool.submit(function, item).result()))
+                batch.done.put(Outcome(index, pool.submit(batch.function, item).result()))
             except BrokenProcessPool:
                 error = RuntimeError("the worker process died, perhaps for want of memory")
-                done.put(Outcome(index, error=error))
+                batch.done.put(Outcome(index, error=error))
                 pool = self._process()
             except Exception as error:
-                done.put(Outcome(index, error=error))
-        self._idle.append(pool)
+                batch.done.put(Outcome(index, error=error))
 
     def _process(self) -> ProcessPoolExecutor:
-        if self._idle:
-            return self._idle.pop()
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(self._threads,))
 
@@ -143,14 +150,17 @@ class Slurm:
         self._threads = threads
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        """Yield an outcome per item, first finished first."""
-        import submitit
+        """Submit one array and return its outcomes, first finished first."""
+        return _finished(self._executor.map_array(_Pinned(function, self._threads), items))
 
-        jobs = self._executor.map_array(_Pinned(function, self._threads), items)
-        indices = {job.job_id: index for index, job in enumerate(jobs)}
-        for job in submitit.helpers.as_completed(jobs):
-            error = job.exception()
-            yield Outcome(indices[job.job_id], None if error else job.result(), error)
+
+def _finished(jobs: Sequence[Any]) -> Iterator[Outcome]:
+    import submitit
+
+    indices = {job.job_id: index for index, job in enumerate(jobs)}
+    for job in submitit.helpers.as_completed(jobs):
+        error = job.exception()
+        yield Outcome(indices[job.job_id], None if error else job.result(), error)
 
 
 @dataclass(frozen=True)

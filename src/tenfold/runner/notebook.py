@@ -101,6 +101,8 @@ class Client(NotebookClient):
             notebook,
             timeout=None,
             kernel_name="python3",
+            # All that counts is on disk when the last cell ends; a polite farewell takes seconds.
+            shutdown_kernel="immediate",
             resources={"metadata": {"path": str(project.root())}},
             on_cell_start=self._begin,
             on_cell_executed=self._end,

@@ -115,24 +115,40 @@ def cached(function: Callable, /, **arguments: Any) -> Any:
     return call.read()
 
 
-def sweep(function: Callable, points: Sequence[Mapping[str, Any]], /, **fixed: Any) -> list[Any]:
-    """Return `[function(**point, **fixed) for point in points]`, in parallel, each point cached on its own.
+def start(function: Callable, points: Sequence[Mapping[str, Any]], /, **fixed: Any) -> Pending:
+    """Begin `[function(**point, **fixed) for point in points]` in parallel; each point is cached on its own.
 
-    Points run in fresh processes with one thread each, so results do not depend on how many run at once.
-    The first point that fails raises, after the others are stored. `TENFOLD_EXECUTOR` chooses local or slurm.
+    Points run in processes with one thread each, so results do not depend on how many run at once.
+    `TENFOLD_EXECUTOR` chooses local or slurm.
     """
-    calls = [Call(function, {**point, **fixed}) for point in points]
-    missing = [call for call in calls if _forced() or not call.known()]
-    countdown = Countdown(function.__name__.replace("_", " "), len(calls))
-    countdown.step(len(calls) - len(missing), fresh=False)
-    engine = executors.executor(os.environ.get("TENFOLD_EXECUTOR", "local"), workers=executors.cores())
-    errors = []
-    for outcome in engine.map(Call.make, missing):
-        errors += [outcome.error] if outcome.error else []
-        countdown.step()
-    if errors:
-        raise errors[0]
-    return [call.read() for call in calls]
+    return Pending(function.__name__, [Call(function, {**point, **fixed}) for point in points])
+
+
+def sweep(function: Callable, points: Sequence[Mapping[str, Any]], /, **fixed: Any) -> list[Any]:
+    """Return `[function(**point, **fixed) for point in points]`: `start`, and wait."""
+    return start(function, points, **fixed).results()
+
+
+class Pending:
+    """Points of a sweep in the making."""
+
+    def __init__(self, name: str, calls: Sequence[Call]) -> None:
+        self._name, self._calls = name.replace("_", " "), calls
+        self._missing = [call for call in calls if _forced() or not call.known()]
+        engine = executors.executor(os.environ.get("TENFOLD_EXECUTOR", "local"), workers=executors.cores())
+        self._outcomes = engine.map(Call.make, self._missing)
+
+    def results(self) -> list[Any]:
+        """Wait for all points and return their results; the first that failed raises, the others are stored."""
+        countdown = Countdown(self._name, len(self._calls))
+        countdown.step(len(self._calls) - len(self._missing), fresh=False)
+        errors = []
+        for outcome in self._outcomes:
+            errors += [outcome.error] if outcome.error else []
+            countdown.step()
+        if errors:
+            raise errors[0]
+        return [call.read() for call in self._calls]
 
 
 def _forced() -> bool:

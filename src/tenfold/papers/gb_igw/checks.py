@@ -27,6 +27,7 @@ from tenfold.pta import (
     simulate,
     slow_roll,
 )
+from tenfold.pta.background import monomial_attractor
 from tenfold.pta.bounds import LVK_HZ
 
 PLANCK_N_S = (0.9649, 0.0042)  # recalled, not read: Planck 2018, TT,TE,EE+lowE+lensing
@@ -90,35 +91,39 @@ def influence(found: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def recovery(seed: int, points: int, simulated: int) -> dict[str, Any]:
-    """Recover the power law that was injected into `sim51`, or into `simulated` synthetic arrays where it is absent.
+def injected_arrays(simulated: int) -> list[str]:
+    """Return the arrays with a known truth: `sim51` where it is at hand, and synthetic ones of our own."""
+    public = datasets.resolve("sim51", missing_ok=True).source != "absent"
+    return (["sim51"] if public else []) + [f"simulated {k + 1}" for k in range(simulated)]
 
-    Returns `draws` (posterior samples by array) and `ranks` (posterior probability below the injected value).
+
+def recover(array: str, seed: int, points: int) -> dict[str, Any]:
+    """Recover the injected power law from one array.
+
+    Returns `draws` (posterior samples) and `ranks` (per parameter: median, 95 % range, and the posterior probability
+    below the injected value).
     """
-    draws, ranks = [], []
-    for array, spectrum in _injected_arrays(seed, simulated).items():
-        signal = model("power_law")
-        posterior = importance_sample(
-            lambda theta, s=spectrum: signal.log_likelihood(theta, s), signal.prior, seed, 2**points, 2**points
-        )
-        draws.append(pd.DataFrame(posterior.resample(1500, seed), columns=list(signal.names)).assign(array=array))
-        for key, truth in INJECTED.items():
-            low, median, high = posterior.quantile(key, [0.025, 0.5, 0.975])
-            rank = posterior.probability(posterior.column(key) < truth)
-            row = {"array": array, "parameter": key, "injected": truth, "median": float(median)}
-            ranks.append(row | {"q2.5": float(low), "q97.5": float(high), "rank": rank})
-    return {"draws": pd.concat(draws, ignore_index=True), "ranks": pd.DataFrame(ranks)}
+    if array == "sim51":
+        spectrum = FreeSpectrum.load(array)
+    else:
+        spectrum = simulate("power_law", INJECTED, seed + int(array.split()[-1]), bins=10)
+    signal = model("power_law")
+    posterior = importance_sample(
+        lambda theta: signal.log_likelihood(theta, spectrum), signal.prior, seed, 2**points, 2**points
+    )
+    ranks = []
+    for key, truth in INJECTED.items():
+        low, median, high = posterior.quantile(key, [0.025, 0.5, 0.975])
+        rank = posterior.probability(posterior.column(key) < truth)
+        row = {"array": array, "parameter": key, "injected": truth, "median": float(median)}
+        ranks.append(row | {"q2.5": float(low), "q97.5": float(high), "rank": rank})
+    draws = pd.DataFrame(posterior.resample(1500, seed), columns=list(signal.names))
+    return {"draws": draws.assign(array=array), "ranks": pd.DataFrame(ranks)}
 
 
 def injected_data() -> list[str]:
     """Return the names of the arrays with an injection that this process has read or made."""
     return [item.name for item in datasets.used() if item.name == "sim51" or item.name.startswith("simulated")]
-
-
-def _injected_arrays(seed: int, simulated: int) -> dict[str, FreeSpectrum]:
-    public = datasets.resolve("sim51", missing_ok=True).source != "absent"
-    arrays = {"sim51": FreeSpectrum.load("sim51")} if public else {}
-    return arrays | {f"simulated {k + 1}": simulate("power_law", INJECTED, seed + k, bins=10) for k in range(simulated)}
 
 
 def amplitude_points(parameters: Parameters) -> list[dict[str, Any]]:
@@ -219,21 +224,54 @@ def background(n: float, alphas: tuple[float, ...] = (0.0, -0.5), efolds: float 
     return {"curves": pd.concat(curves, ignore_index=True), "ends": pd.DataFrame(ends)}
 
 
+def attractor(n: float = -62.0, efolds: float = 60.0, alphas: tuple[float, ...] = (1.1, 1.5, 2.0)) -> pd.DataFrame:
+    """Return the tilt -2 eps of exact inflation that starts in blue GB-I, e-fold by e-fold, beside the closed form.
+
+    `limit` is the tilt of the power-law inflation to which the exact solution tends.
+    """
+    datasets.synthetic("equations", "", "equations alone, no data")
+    frames = []
+    for alpha in alphas:
+        exact = exact_monomial(n, alpha, efolds, n_max=150.0)
+        since = np.geomspace(0.01, exact.total, 300)
+        tilt = -2 * np.interp(since, exact.n, exact.eps_H)
+        closed = {"closed_form": float(gb_monomial(n, efolds, alpha)[1]), "limit": -2 * monomial_attractor(alpha)}
+        frames.append(pd.DataFrame({"n": n, "alpha": alpha, "since": since, "exact": tilt, **closed}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def validity(table: pd.DataFrame, after: float = 10.0) -> pd.DataFrame:
+    """Return, for each alpha, the exact tilt `after` so many e-folds beside the closed form, and delta1 = alpha n_T.
+
+    The closed forms need |delta1| = |4 xidot H| = 2 alpha |eps1| far below one.
+    """
+    rows = []
+    for alpha, part in table.groupby("alpha", sort=False):
+        closed = part.closed_form.iloc[0]
+        exact = float(np.interp(after, part.since, part.exact))
+        rows.append({"alpha": alpha, "after": after, "closed_form": closed, "exact": exact, "delta1": alpha * closed})
+    return pd.DataFrame(rows)
+
+
 def exclusion(parameters: Parameters, log10_T_rh: tuple[float, ...] = (-1.0, 0.0, 3.0)) -> pd.DataFrame:
     """Return what bounds the plane (n_t, log10 r), with and without an end of the spectrum at f_rh.
 
     Columns: log10_T_rh, cut (none, or the spectrum ends at the reheating frequency), n_t, log10_r, log10_integral
     (of h^2 Omega dlnf, for nucleosynthesis), log10_h2omega_25Hz (for the ground-based detectors).
     """
-    n_t, log10_r = np.meshgrid(np.linspace(0.0, 6.0, 61), np.linspace(-40.0, 0.0, 81), indexing="ij")
+    n_t, log10_r = np.linspace(0.0, 6.0, 121), np.linspace(-40.0, 0.0, 41)
     frames = []
     for heat in log10_T_rh:
         for cut in ("none", "f_rh"):
             end = float(frequency_at_temperature(10.0**heat)) if cut == "f_rh" else None
-            theta, how = (n_t.ravel(), log10_r.ravel(), heat), {"transfer": parameters.transfer, "f_end": end}
-            plane = {"n_t": theta[0], "log10_r": theta[1], "log10_integral": np.log10(bbn_integral(*theta, **how))}
-            plane["log10_h2omega_25Hz"] = log10_igw_h2omega(LVK_HZ, *theta, **how)
-            frames.append(pd.DataFrame({"log10_T_rh": heat, "cut": cut, **plane}))
+            how = {"transfer": parameters.transfer, "f_end": end}
+            # Both are proportional to r: one row of n_t serves the whole plane.
+            integral = np.log10(bbn_integral(n_t, 0.0, heat, **how))
+            level = log10_igw_h2omega(LVK_HZ, n_t, 0.0, heat, **how)
+            plane = pd.MultiIndex.from_product([n_t, log10_r], names=["n_t", "log10_r"]).to_frame(index=False)
+            plane["log10_integral"] = np.repeat(integral, len(log10_r)) + plane.log10_r
+            plane["log10_h2omega_25Hz"] = np.repeat(level, len(log10_r)) + plane.log10_r
+            frames.append(plane.assign(log10_T_rh=heat, cut=cut))
     return pd.concat(frames, ignore_index=True)
 
 

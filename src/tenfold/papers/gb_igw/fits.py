@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,14 +97,17 @@ def point(parameters: Parameters, name: str, datasets: Iterable[str], seed: int 
 
 
 class Fits:
-    """All fits of the grid arrays x models, by array and model."""
+    """All fits of the grid arrays x models, by array and model; they begin at once, and are waited for when asked."""
 
     def __init__(self, book: Any) -> None:
-        parameters = book.parameters
-        pairs = [(dataset, name) for dataset in parameters.arrays for name in parameters.models]
-        found = book.sweep(fit, [point(parameters, name, [dataset]) for dataset, name in pairs])
-        self.results = dict(zip(pairs, found, strict=True))
-        self._parameters = parameters
+        self._parameters = book.parameters
+        self._pairs = [(dataset, name) for dataset in book.parameters.arrays for name in book.parameters.models]
+        self._pending = book.start(fit, [point(book.parameters, name, [dataset]) for dataset, name in self._pairs])
+
+    @cached_property
+    def results(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The result of `fit` by array and model."""
+        return dict(zip(self._pairs, self._pending.results(), strict=True))
 
     def __getitem__(self, pair: tuple[str, str]) -> dict[str, Any]:
         return self.results[pair]

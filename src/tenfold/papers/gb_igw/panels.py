@@ -174,6 +174,18 @@ def background(curves: pd.DataFrame, ends: pd.DataFrame) -> Figure:
     return figure
 
 
+def attractor(table: pd.DataFrame) -> Figure:
+    """Draw how the exact tilt of blue GB-I leaves the closed form within a few e-folds."""
+    figure, axes = plt.subplots(figsize=(WIDTH_SINGLE + 0.8, 2.7))
+    for (alpha, closed, limit), rows in table.groupby(["alpha", "closed_form", "limit"], sort=False):
+        (line,) = axes.plot(rows.since, rows.exact, lw=1.4, label=rf"exact, $\alpha={alpha:g}$")
+        axes.axhline(limit, color=line.get_color(), lw=0.8, ls=":")
+    axes.axhline(closed, color=GREY, lw=1, ls="--", label=rf"closed form, any $\alpha$: {closed:.3f}")
+    axes.set(xlabel="e-folds since the start", ylabel=r"tensor tilt $-2\epsilon_H$", xscale="log", ylim=(0, 2.1))
+    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.85))
+    return figure
+
+
 def exclusion(table: pd.DataFrame, bbn: float, ground: float | None, draws: pd.DataFrame) -> Figure:
     """Draw which (n_T, r) nucleosynthesis and ground-based detectors forbid, over the IGW posterior.
 

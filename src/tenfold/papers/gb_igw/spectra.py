@@ -11,12 +11,16 @@ from tenfold import datasets
 from tenfold.papers.gb_igw.fits import Fits
 from tenfold.papers.gb_igw.parameters import Parameters
 from tenfold.pta import (
+    Detector,
     FreeSpectrum,
+    Model,
     bbn_integral,
     bbn_limit,
     detectors,
     h2omega_from_rho2,
     model,
+    power_law_integrated,
+    signal_to_noise,
 )
 
 # The four collaborations of the abstract, one free spectrum each.
@@ -25,6 +29,7 @@ SHOWN = ("ng15_hd", "epta_dr2new_hd", "ppta_dr3_hd", "ipta_dr2_cp")
 STANDARD = {"log10_r": float(np.log10(0.036)), "log10_T_rh": 3.0}
 HYPERBOLIC = {"log10_lambda": float(np.log10(465.0)), "N": 60.0, "log10_T_rh": 3.0}
 LOWEST = 5
+JUDGED = 2000  # posterior draws whose signal-to-noise ratios are computed
 SPACE = ("LISA", "Taiji", "TianQin", "DECIGO", "BBO")
 BAND = np.geomspace(5e-10, 3e3, 260)
 LEVELS = np.linspace(0.0005, 0.9995, 140)  # a violin's points: at quantiles, where its outline bends ...
@@ -132,29 +137,32 @@ def space(fits: Fits, parameters: Parameters) -> pd.DataFrame:
     """
     rows = []
     for name in ("gb1_log", "gb1_linear"):
-        draws = fits[parameters.dataset, name]["draws"]
-        signal = fits.model(parameters.dataset, name)
-        theta = draws[list(signal.names)].to_numpy()
+        draws = fits[parameters.dataset, name]["draws"][:JUDGED]
+        theta = draws[list(fits.model(parameters.dataset, name).names)].to_numpy()
         allowed = nucleosynthesis(draws, parameters) < bbn_limit(parameters.delta_n_eff)
-        for label, chosen in (("all", np.ones(len(draws), bool)), ("bbn", allowed)):
-            for item in detectors(SPACE).values():
-                rows.append(
-                    _excess(signal, theta[chosen], item) | {"model": name, "draws": label, "n": int(chosen.sum())}
-                )
-    columns = [
-        "model",
-        "draws",
-        "detector",
-        "f_Hz",
-        "n",
-        "q2.5",
-        "median",
-        "q97.5",
-        "seen",
-        "standard_snr",
-        "median_snr",
-    ]
-    return pd.DataFrame(rows)[columns]
+        for item in detectors(SPACE).values():
+            seen = _seen(fits.model(parameters.dataset, name), theta, item)
+            for label, chosen in (("all", np.ones(len(draws), bool)), ("bbn", allowed)):
+                rows.append({"model": name, "draws": label, "detector": item.name, **_summary(seen[chosen])})
+    return pd.DataFrame(rows)
+
+
+def _seen(signal: Model, theta: np.ndarray, item: Detector) -> pd.DataFrame:
+    """Return, per draw, log10 (GB-I / standard) where the detector reaches deepest, and both signal-to-noise ratios."""
+    f = np.geomspace(item.frequencies[0], item.frequencies[-1], 240)
+    noise = np.exp(np.interp(np.log(f), np.log(item.frequencies), np.log(item.omega_noise)))
+    at = int(np.argmin(power_law_integrated(f, noise, item.n_det, item.t_obs)))
+    curves, standard = signal.h2omega(theta, f), model("sfsr").h2omega(STANDARD, f)
+    snr, standard_snr = (signal_to_noise(f, y, noise, item.n_det, item.t_obs) for y in (curves, standard))
+    ratio = np.log10(curves[:, at] / standard[at])
+    return pd.DataFrame({"f_Hz": f[at], "ratio": ratio, "snr": snr, "standard_snr": standard_snr})
+
+
+def _summary(seen: pd.DataFrame) -> dict[str, float]:
+    low, median, high = seen.ratio.quantile([0.025, 0.5, 0.975])
+    share = {"seen": (seen.snr > 1).mean(), "median_snr": seen.snr.median()}
+    standard = {"f_Hz": seen.f_Hz.mean(), "standard_snr": seen.standard_snr.mean()}
+    return {"n": len(seen), "q2.5": low, "median": median, "q97.5": high, **share, **standard}
 
 
 def nucleosynthesis(draws: pd.DataFrame, parameters: Parameters) -> np.ndarray:
@@ -165,18 +173,3 @@ def nucleosynthesis(draws: pd.DataFrame, parameters: Parameters) -> np.ndarray:
         draws["log10_T_rh"].to_numpy(),
         transfer=parameters.transfer,
     )
-
-
-def _excess(signal, theta: np.ndarray, item) -> dict[str, float | str]:
-    """Return quantiles of log10 (GB-I / standard) at the frequency where the detector sees the faintest spectrum."""
-    curve = item.power_law_integrated()
-    at = int(np.argmin(curve))
-    standard = model("sfsr").h2omega(STANDARD, item.frequencies)
-    row = {"detector": item.name, "f_Hz": float(item.frequencies[at]), "standard_snr": float(item.snr(standard))}
-    if not len(theta):
-        return row | dict.fromkeys(("q2.5", "median", "q97.5", "seen", "median_snr"), np.nan)
-    curves = signal.h2omega(theta, item.frequencies)
-    ratio = np.log10(curves[:, at] / standard[at])
-    snr = item.snr(curves)
-    low, median, high = np.quantile(ratio, [0.025, 0.5, 0.975])
-    return row | {"q2.5": low, "median": median, "q97.5": high, "seen": (snr > 1).mean(), "median_snr": np.median(snr)}
