@@ -47,7 +47,7 @@ def simulate(
     grid = np.asarray(grid, float)
     variance = 10.0 ** (2 * grid) + noise
     log_density = -dof / 2 * (np.log(variance) + power[:, None] / variance)
-    return _synthetic(f"simulated {model.name}", frequencies, t_span, grid, log_density)
+    return _synthetic(f"simulated {model.name.replace('_', ' ')}", frequencies, t_span, grid, log_density)
 
 
 def gaussian_spectrum(

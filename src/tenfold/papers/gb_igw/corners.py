@@ -18,9 +18,10 @@ from tenfold.papers.gb_igw.labels import ARRAY, AXIS, MODEL, MODEL_COLOUR
 LEVELS = (0.393, 0.865)  # one and two standard deviations of a two-dimensional Gaussian
 
 
-def parameters(draws: Mapping[str, pd.DataFrame], names: Sequence[str], array: str) -> Figure:
-    """Draw the posterior of a model's own parameters, one colour a model."""
-    figure = _corner(draws, names, width=5.6)
+def parameters(draws: Mapping[str, pd.DataFrame], bounds: Mapping[str, tuple[float, float]], array: str) -> Figure:
+    """Draw the posterior of a model's own parameters within their prior bounds, one colour a model."""
+    ranges = [_range([frame[name] for frame in draws.values()], *pair) for name, pair in bounds.items()]
+    figure = _corner(draws, list(bounds), ranges, bins=36, width=5.6)
     _legend(figure, draws, f"posterior on {ARRAY[array]}")
     return figure
 
@@ -28,7 +29,10 @@ def parameters(draws: Mapping[str, pd.DataFrame], names: Sequence[str], array: s
 def indices(draws: Mapping[str, pd.DataFrame], array: str) -> Figure:
     """Draw the posterior of n_s, n_T and log10 r that follow from the parameters, beside the CMB's values."""
     names = ("n_s", "n_t", "log10_r")
-    figure = _corner(draws, names, width=5.0, shown={"n_s": PLANCK_N_S[0], "n_t": 0.0})
+    also = {"n_s": [PLANCK_N_S[0]], "n_t": [0.0], "log10_r": []}
+    ranges = [_range([*(frame[name] for frame in draws.values()), also[name]]) for name in names]
+    # Fine bins: the posterior under a uniform alpha is narrow, and smoothing must not widen it.
+    figure = _corner(draws, names, ranges, bins=110, width=5.0)
     axes = np.array(figure.axes).reshape(len(names), len(names))
     for row in range(len(names)):
         axes[row, 0].axvline(PLANCK_N_S[0], color=GREY, lw=1, ls="--")
@@ -44,12 +48,14 @@ def indices(draws: Mapping[str, pd.DataFrame], array: str) -> Figure:
 
 
 def _corner(
-    draws: Mapping[str, pd.DataFrame], names: Sequence[str], width: float, shown: Mapping[str, float] | None = None
+    draws: Mapping[str, pd.DataFrame],
+    names: Sequence[str],
+    ranges: Sequence[tuple[float, float]],
+    bins: int,
+    width: float,
 ) -> Figure:
-    """Draw all models into one corner plot whose ranges also hold the values `shown`."""
+    """Draw all models into one corner plot."""
     figure = plt.figure(figsize=(width, width), layout="none")
-    also = {name: [value] for name, value in (shown or {}).items()}
-    ranges = [_range([*(frame[name] for frame in draws.values()), also.get(name, [])]) for name in names]
     for model, frame in draws.items():
         corner.corner(
             frame[list(names)].to_numpy(),
@@ -57,8 +63,8 @@ def _corner(
             labels=[AXIS[name] for name in names],
             range=ranges,
             color=MODEL_COLOUR[model],
-            bins=40,
-            smooth=1.8,
+            bins=bins,
+            smooth=2.2,
             smooth1d=1.2,
             levels=LEVELS,
             plot_datapoints=False,
@@ -75,12 +81,12 @@ def _corner(
     return figure
 
 
-def _range(columns: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return a range that shows all but a thousandth of each column, with a little room."""
+def _range(columns: Sequence[Sequence[float]], lowest: float = -np.inf, highest: float = np.inf) -> tuple[float, float]:
+    """Return a range that shows all but a thousandth of each column, with a little room where the bounds leave any."""
     low = min(np.quantile(column, 0.001) for column in columns if len(column))
     high = max(np.quantile(column, 0.999) for column in columns if len(column))
-    room = 0.03 * (high - low)
-    return low - room, high + room
+    room = 0.05 * (high - low)
+    return max(low - room, lowest), min(high + room, highest)
 
 
 def _legend(figure: Figure, models: Mapping[str, object], title: str, extra: Sequence[Line2D] = ()) -> None:

@@ -13,7 +13,7 @@ from tenfold.papers.gb_igw.parameters import Parameters
 from tenfold.pta import FreeSpectrum, Model, importance_sample, joint_log_likelihood, model
 
 QUANTILES = {"q2.5": 0.025, "q16": 0.16, "median": 0.5, "q84": 0.84, "q97.5": 0.975}
-DRAWS = 6000
+DRAWS = 8000
 # Narrower than the model's own bounds: the ones behind the published amplitudes at 13/3.
 BOUNDS = {"power_law_13_3": {"log10_A": (-18.0, -12.0)}}
 

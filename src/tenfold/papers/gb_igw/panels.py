@@ -226,8 +226,9 @@ def exclusion(table: pd.DataFrame, bbn: float, ground: float | None, draws: pd.D
 def staircase(table: pd.DataFrame) -> Figure:
     """Draw ln L along log10 A at a scale below the grid: level steps, whose gradient is zero."""
     figure, axes = plt.subplots(figsize=(WIDTH_SINGLE, 2.2))
-    axes.plot(table.log10_A, table.log_likelihood, drawstyle="steps-mid", lw=0.9)
-    axes.set(xlabel=AXIS["log10_A"], ylabel=r"$\ln L$ at $\gamma=3.2$")
+    start = table.log10_A.iloc[0]
+    axes.plot(1e3 * (table.log10_A - start), table.log_likelihood, drawstyle="steps-mid", lw=0.9)
+    axes.set(xlabel=rf"$\log_{{10}} A - ({start:g})$ [$10^{{-3}}$ dex]", ylabel=r"$\ln L$ at $\gamma=3.2$")
     return figure
 
 

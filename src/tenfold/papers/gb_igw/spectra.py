@@ -29,7 +29,7 @@ SHOWN = ("ng15_hd", "epta_dr2new_hd", "ppta_dr3_hd", "ipta_dr2_cp")
 STANDARD = {"log10_r": float(np.log10(0.036)), "log10_T_rh": 3.0}
 HYPERBOLIC = {"log10_lambda": float(np.log10(465.0)), "N": 60.0, "log10_T_rh": 3.0}
 LOWEST = 5
-JUDGED = 2000  # posterior draws whose signal-to-noise ratios are computed
+JUDGED = 2000  # posterior draws whose whole spectra are computed
 SPACE = ("LISA", "Taiji", "TianQin", "DECIGO", "BBO")
 BAND = np.geomspace(5e-10, 3e3, 260)
 LEVELS = np.linspace(0.0005, 0.9995, 140)  # a violin's points: at quantiles, where its outline bends ...
@@ -75,7 +75,8 @@ def bands(fits: Fits, dataset: str, names: Sequence[str], frequencies: np.ndarra
     for name in names:
         found = fits[dataset, name]
         signal = fits.model(dataset, name)
-        curves = np.log10(signal.h2omega(found["draws"][list(signal.names)].to_numpy(), frequencies))
+        draws = found["draws"][list(signal.names)].to_numpy()[:JUDGED]
+        curves = np.log10(signal.h2omega(draws, frequencies))
         best = np.log10(signal.h2omega({key: found["best"][key] for key in signal.names}, frequencies))
         levels = np.quantile(curves, [0.025, 0.16, 0.5, 0.84, 0.975], axis=0)
         columns = dict(zip(("q2.5", "q16", "median", "q84", "q97.5"), levels, strict=True))

@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from tenfold.book.style import BLACK, GREY, WIDTH_DOUBLE
 from tenfold.papers.gb_igw.labels import ARRAY, ARRAY_COLOUR, FREQUENCY, LOG_OMEGA, MODEL, MODEL_COLOUR
 
+FAINTEST = -14.0  # the overview cuts violins here: below are upper limits that run on to the edge of the table
 WIDEST = 0.03  # dex in frequency at a violin's widest
 BESIDE = {"DECIGO": "right", "Taiji": "right", "ET": "right", "TianQin": "left", "CE": "left"}
 HALO = [withStroke(linewidth=2, foreground="white")]
@@ -54,7 +55,7 @@ def overview(
 ) -> Figure:
     """Draw all arrays and all detectors in one plane from nanohertz to kilohertz, with the fits across."""
     figure, axes = plt.subplots(figsize=(WIDTH_DOUBLE, 4.4))
-    for dataset, outlines in violins.groupby("dataset", sort=False):
+    for dataset, outlines in violins[violins.log10_h2omega > FAINTEST].groupby("dataset", sort=False):
         draw(axes, outlines, ARRAY_COLOUR[dataset])
     _spectra(axes, bands, references)
     for name, curve in detectors.groupby("detector", sort=False):
