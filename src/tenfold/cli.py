@@ -215,7 +215,8 @@ def _conclude(plans: Sequence[workbook.Plan], scale: str) -> None:
 
 def _sources(plan: workbook.Plan) -> str:
     """Return which data a result was made from, and where they came from."""
-    return ", ".join(f"{item['name']} ({item['kind']})" for item in workbook.record(plan.folder).get("data", []))
+    read = workbook.record(plan.folder).get("data", [])
+    return ", ".join(dict.fromkeys(f"{item['name']} ({item['kind']})" for item in read))
 
 
 def _shown(plan: workbook.Plan) -> str:

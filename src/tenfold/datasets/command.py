@@ -26,9 +26,7 @@ def run(args: Namespace) -> int:
 def _list(args: Namespace) -> int:
     from tenfold.datasets.verification import table
 
-    rows = [
-        (row.name, row.domain, f"{row.megabytes:.2f}", row.licence, row.at_hand or "-") for row in table()
-    ]
+    rows = [(row.name, row.domain, f"{row.megabytes:.2f}", row.licence, row.at_hand or "-") for row in table()]
     _print([("name", "domain", "MB", "licence", "at hand"), *rows])
     return 0
 

@@ -71,9 +71,7 @@ def places(dataset: Dataset) -> list[Place]:
     if mirror is not None and dataset.mirror:
         found.insert(0, Place(dataset.name, "mirror", mirror / dataset.mirror, dataset.files))
     if dataset.embedded:
-        found.append(
-            Place(dataset.name, "embedded", project.root() / "data" / "embedded", (dataset.embedded,))
-        )
+        found.append(Place(dataset.name, "embedded", project.root() / "data" / "embedded", (dataset.embedded,)))
     return found
 
 

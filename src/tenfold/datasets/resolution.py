@@ -14,9 +14,7 @@ from tenfold.datasets.registry import Dataset, dataset, datasets
 from tenfold.errors import InputError
 
 
-def resolve(
-    name: str, *, offline: bool | None = None, embedded: bool = True, missing_ok: bool = False
-) -> Resolution:
+def resolve(name: str, *, offline: bool | None = None, embedded: bool = True, missing_ok: bool = False) -> Resolution:
     """Return where the data set `name` is, after checking every file against its checksum.
 
     Asked in this order: mirror, cache, the publisher (unless `offline`; None takes `TENFOLD_OFFLINE`),

@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tenfold.book.style import BLUE, GREEN, GREY, VERMILLION, WIDTH_DOUBLE, WIDTH_SINGLE
-from tenfold.papers.gb_igw.checks import PLANCK_N_S
+from tenfold.papers.gb_igw.checks import DECISIVE, PLANCK_N_S
 from tenfold.papers.gb_igw.labels import ARRAY, ARRAY_COLOUR, AXIS, MODEL, MODEL_COLOUR
-
-DECISIVE = 10.0  # beyond this a ln Bayes factor rests on the floor of finite chains: a bound, no measurement
 
 
 def evidences(table: pd.DataFrame) -> Figure:
@@ -177,7 +175,8 @@ def background(curves: pd.DataFrame, ends: pd.DataFrame) -> Figure:
 def attractor(table: pd.DataFrame) -> Figure:
     """Draw how the exact tilt of blue GB-I leaves the closed form within a few e-folds."""
     figure, axes = plt.subplots(figsize=(WIDTH_SINGLE + 0.8, 2.7))
-    for (alpha, closed, limit), rows in table.groupby(["alpha", "closed_form", "limit"], sort=False):
+    closed = table.closed_form.iloc[0]
+    for (alpha, limit), rows in table.groupby(["alpha", "limit"], sort=False):
         (line,) = axes.plot(rows.since, rows.exact, lw=1.4, label=rf"exact, $\alpha={alpha:g}$")
         axes.axhline(limit, color=line.get_color(), lw=0.8, ls=":")
     axes.axhline(closed, color=GREY, lw=1, ls="--", label=rf"closed form, any $\alpha$: {closed:.3f}")
