@@ -20,8 +20,9 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "furo"
 html_title = f"tenfold {release}"
-# The builder's toctree asks for pages by pattern: a page that is not there yet is no mistake.
-suppress_warnings = ["toc.empty_glob"]
+
+# Straight quotes: V' is a derivative.
+smartquotes = False
 
 nb_execution_mode = "off"
 nb_merge_streams = True

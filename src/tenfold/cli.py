@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tenfold import __version__
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tenfold.runner.notebook import Report
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+PLACES = {"TENFOLD_RESULTS", "TENFOLD_CACHE", "TENFOLD_MIRROR"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,6 +33,9 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 fine, 1 a notebook or check failed, 2 bad input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # Kernels and workers start elsewhere: what is relative to here must not become relative to there.
+    for name in PLACES & os.environ.keys():
+        os.environ[name] = str(Path(os.environ[name]).resolve()) if os.environ[name] else ""
     try:
         command = arguments[0] if arguments else ""
         if command and not command.startswith("-") and command not in COMMANDS:

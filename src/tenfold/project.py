@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
 
 
+@functools.cache
 def root() -> Path:
     """Return the checkout that holds `src/tenfold`, `notebooks` and `data`."""
     return Path(__file__).resolve().parents[2]

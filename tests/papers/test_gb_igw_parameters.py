@@ -40,7 +40,7 @@ def test_scales_are_the_same_code_with_growing_numbers():
         ({"models": ["igw", "gb1_log", "gb1_linear", "sfsr"]}, "models must include power_law:"),
         ({"dataset": "ppta_dr3_hd"}, "arrays must include the dataset ppta_dr3_hd"),
         ({"dataset": "ng15"}, "did you mean 'ng15_"),
-        ({"arrays": "ng15_hd,epta"}, "did you mean 'epta_dr2new_hd'"),
+        ({"arrays": "ng15_hd,epta_dr2_hd"}, "did you mean 'epta_dr2new_hd'"),
         ({"arrays": ""}, "at least one"),
         ({"end_rule": "abs_eps"}, "did you mean 'abs_eps1'"),
         ({"transfer": "kuro"}, "transfer"),

@@ -248,6 +248,35 @@ def test_list_shows_papers_and_parameters(workbook):
     assert "how many bins" in shown
 
 
+def test_a_relative_results_folder_is_relative_to_the_caller(workbook):
+    workbook.paper("toy", 'book.record("x", 1)')
+    assert workbook.run("run", "--scale", "smoke", TENFOLD_RESULTS="elsewhere").returncode == 0
+    assert (workbook.root / "elsewhere/smoke/toy/record.json").is_file()
+    assert not (workbook.root / "results").exists()
+
+
+def test_a_slow_notebook_is_called_slow(workbook):
+    path = workbook.paper("toy", "import time\ntime.sleep(1)")
+    module = workbook.root / "src/tenfold/papers/toy.py"
+    module.write_text(module.read_text().replace("Budget(0.1, 0.5)", "Budget(0.01, 0.5)"))
+    assert path.is_file()
+    assert "SLOW: its budget is 1 s" in workbook.run("run", "--scale", "smoke").stdout
+
+
+def test_doctor_finds_what_is_here(workbook):
+    workbook.paper("toy")
+    done = workbook.run("doctor", TENFOLD_MIRROR=str(workbook.root / "nowhere"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("ready\n")
+    assert "mirror    none" in done.stdout
+    assert "g_star: to be downloaded" in done.stdout
+    lock = workbook.root / "requirements.lock"
+    lock.write_text(lock.read_text().replace("nbclient==", "nbclient==0.0.0.") + "\n")
+    done = workbook.run("doctor")
+    assert done.returncode == 1
+    assert "PROBLEM  nbclient is" in done.stdout
+
+
 def test_kernels_get_pinned_threads(workbook):
     workbook.paper("toy", 'import os\nbook.record("threads", int(os.environ["OMP_NUM_THREADS"]))')
     assert workbook.run("run", "--scale", "smoke", TENFOLD_CORES="3").returncode == 0

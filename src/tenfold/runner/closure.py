@@ -58,6 +58,8 @@ class Closure:
         self._path = project.results() / ".closure.json"
         self._known = self._read()
         self._fresh = False
+        # One reading of each file per command: ten notebooks share most of their modules.
+        self._modules: dict[str, tuple[str, str, list[str]] | None] = {}
 
     def _read(self) -> dict:
         try:
@@ -76,20 +78,27 @@ class Closure:
             seen.add(name)
             if "." in name:
                 queue.append(name.rpartition(".")[0])
-            if path := source(name):
-                code, further = self._read_module(name, path)
-                result[path.relative_to(project.root()).as_posix()] = code
+            if found := self._module(name):
+                path, code, further = found
+                result[path] = code
                 queue.extend(further)
         return dict(sorted(result.items()))
 
-    def _read_module(self, name: str, path: Path) -> tuple[str, list[str]]:
+    def _module(self, name: str) -> tuple[str, str, list[str]] | None:
+        """Return a module's file, digest and imports, or None when there is no such module."""
+        if name not in self._modules:
+            path = source(name)
+            where = path and path.relative_to(project.root()).as_posix()
+            self._modules[name] = (where, *self._parsed(name, path)) if path else None
+        return self._modules[name]
+
+    def _parsed(self, name: str, path: Path) -> tuple[str, list[str]]:
         text = path.read_bytes()
         # The name belongs to the key: the same relative import means another module elsewhere.
         mark = hashlib.sha256(name.encode() + b"\0" + text).hexdigest()
         if mark not in self._known:
             tree = ast.parse(text, filename=str(path))
-            package = path.name == "__init__.py"
-            self._known[mark] = [digest(tree), imports(tree, name, package)]
+            self._known[mark] = [digest(tree), imports(tree, name, path.name == "__init__.py")]
             self._fresh = True
         return tuple(self._known[mark])
 

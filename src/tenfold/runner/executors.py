@@ -85,7 +85,7 @@ class Local:
         batch = Batch(function, len(items))
         for index, item in enumerate(items):
             self._waiting.put((batch, index, item))
-        while self._serving < min(self._workers, self._serving + len(items)):
+        while items and self._serving < self._workers:
             self._serving += 1
             threading.Thread(target=self._serve, daemon=True, name="tenfold-local").start()
         return batch.outcomes()
