@@ -202,6 +202,8 @@ def test_ci_runs_the_command_of_the_readme():
 
 
 def test_the_readme_names_only_commands_that_exist():
-    named = set(re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text("README.md"), re.S))))
+    named = set(
+        re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text("README.md"), re.S)))
+    )
     assert {"reproduce", "test"} <= named
     assert named <= set(targets())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tenfold.runner.notebook import Report
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+CLUSTER_JOBS = 32
 PLACES = {"TENFOLD_RESULTS", "TENFOLD_CACHE", "TENFOLD_MIRROR"}
 
 
@@ -75,7 +76,7 @@ def _declare_list(parser: argparse.ArgumentParser) -> None:
 def _declare_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slugs", nargs="*", metavar="SLUG", help="papers to run (default: all)")
     _declare_choice(parser)
-    parser.add_argument("--jobs", metavar="N", help="notebooks at once (default: number of cores)")
+    parser.add_argument("--jobs", metavar="N", help="at once (default: number of cores; 32 on a cluster)")
     parser.add_argument("--executor", default="local", metavar="local|slurm", help="where notebooks and sweeps run")
     parser.add_argument("--force", action="store_true", help="run again, and compute cached calls again")
     parser.add_argument("--offline", action="store_true", help="download nothing")
@@ -154,27 +155,29 @@ def _run(options: argparse.Namespace) -> int:
     for plan in plans:
         if plan not in todo:
             print(f"{plan.slug}: nothing changed, the result stands ({_shown(plan)})")
-    failures = _make(todo, _settings(options, len(todo))) if todo else 0
-    _conclude([plan for plan in plans if workbook.record(plan.folder)], options.scale)
-    print(f"{len(plans) - len(todo)} unchanged, {len(todo) - failures} made, {failures} failed", end=" ")
+    failed = _make(todo, _settings(options, len(todo))) if todo else []
+    # A failed paper may have an older result: it is not what this run is about.
+    _conclude([plan for plan in plans if plan.slug not in failed], options.scale)
+    print(f"{len(plans) - len(todo)} unchanged, {len(todo) - len(failed)} made, {len(failed)} failed", end=" ")
     print(f"in {clock(time.monotonic() - began)}")
-    return FAILED if failures else OK
+    return FAILED if failed else OK
 
 
 def _settings(options: argparse.Namespace, notebooks: int) -> workbook.Settings:
-    """Share the cores among the notebooks that run at once."""
-    cores = executors.cores()
-    jobs = str(options.jobs or cores)
+    """Share the cores among the notebooks that run at once; on a cluster each notebook, and each point, has its own."""
+    local = options.executor == "local"
+    cores = executors.cores() if local else 1
+    jobs = str(options.jobs or (cores if local else CLUSTER_JOBS))
     if not jobs.isdigit() or int(jobs) < 1:
         raise InputError(f"--jobs must be a whole number of at least 1, not '{jobs}'")
     together = max(1, min(int(jobs), notebooks))
-    return workbook.Settings(
-        options.executor, together, max(1, cores // together), offline=options.offline, force=options.force
-    )
+    threads = max(1, cores // together)
+    sweep = threads if local else int(jobs)
+    return workbook.Settings(options.executor, together, threads, sweep, options.offline, options.force)
 
 
-def _make(todo: Sequence[workbook.Plan], settings: workbook.Settings) -> int:
-    """Run what must be run, tell how each notebook ended, and return the number of failures."""
+def _make(todo: Sequence[workbook.Plan], settings: workbook.Settings) -> list[str]:
+    """Run what must be run, tell how each notebook ended, and return the papers that failed."""
     from tenfold.runner.display import Display
 
     expected = {plan.slug: plan.expected for plan in todo}
@@ -183,14 +186,14 @@ def _make(todo: Sequence[workbook.Plan], settings: workbook.Settings) -> int:
             f"{plan.slug}: {plan.reasons[0] if plan.reasons else 'forced'}; about {clock(plan.expected)}",
             flush=True,
         )
-    failures = 0
+    failed = []
     for report in workbook.run(todo, settings, lambda jobs: Display(jobs, expected)):
         if report.ok:
             print(f"{report.slug}: done in {clock(report.seconds)}{_slow(report, todo)}", flush=True)
         else:
-            failures += 1
+            failed.append(report.slug)
             print(f"{report.slug}: FAILED in {report.cell}\n{_indented(report.error)}", flush=True)
-    return failures
+    return failed
 
 
 def _slow(report: Report, todo: Sequence[workbook.Plan]) -> str:

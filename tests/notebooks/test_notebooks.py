@@ -9,7 +9,8 @@ import pytest
 
 from tenfold import project
 from tenfold.book import claims
-from tenfold.runner.parameters import SCALES, load, slugs
+from tenfold.runner.notebook import prepared
+from tenfold.runner.parameters import SCALES, load, resolve, slugs
 
 PATHS = sorted((project.root() / "notebooks").glob("*.ipynb"))
 LONGEST_CELL, LONGEST_FUNCTION = 30, 10
@@ -75,10 +76,25 @@ def test_the_cell_of_parameters_is_the_dataclass(slug):
     """Plain literals, one per line: scale, seed, then each field in its order, with its help."""
     (cell,) = [cell for cell in notebook(slug).cells if "parameters" in tags(cell)]
     lines = ['scale = "laptop"', "seed = 0"]
-    lines += [f"{name} = None  # {spec.help}; None takes the scale's preset" for name, spec in load(slug).specs().items()]
+    lines += [
+        f"{name} = None  # {spec.help}; None takes the scale's preset" for name, spec in load(slug).specs().items()
+    ]
     assert cell.cell_type == "code"
     assert cell.source.splitlines() == lines
     assert code(slug)[0] is cell
+
+
+def test_every_parameter_reaches_the_notebook_as_it_was_given(slug):
+    """What the runner writes into the notebook, read back as the notebook's own book reads it."""
+    kind = load(slug)
+    given = resolve(kind, "smoke", 3, {name: spec.paper for name, spec in kind.specs().items()})
+    injected = prepared(slug, {"scale": given.scale, "seed": given.seed, **given.changed()})
+    space = {}
+    for cell in injected.cells:
+        if {"parameters", "injected-parameters"} & set(tags(cell)):
+            exec(cell.source, space)
+    overrides = {name: space[name] for name in kind.specs()}
+    assert resolve(kind, space["scale"], space["seed"], overrides) == given
 
 
 def test_help_says_something_of_each_parameter(slug):

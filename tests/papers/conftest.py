@@ -1,5 +1,6 @@
 """Tests of papers see what a machine without mirror or network sees, unless they are marked `mirror`."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -11,11 +12,15 @@ from tenfold.pta import cosmology
 from tenfold.runner.parameters import resolve
 
 
-def hide(monkeypatch, folder):
+@contextmanager
+def embedded(folder):
     """Leave only what comes with the checkout: no mirror, no cache, no network."""
-    monkeypatch.setenv("TENFOLD_OFFLINE", "1")
-    monkeypatch.setenv("TENFOLD_MIRROR", str(folder / "none"))
-    monkeypatch.setenv("TENFOLD_CACHE", str(folder / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TENFOLD_OFFLINE", "1")
+        patch.setenv("TENFOLD_MIRROR", str(folder / "none"))
+        patch.setenv("TENFOLD_CACHE", str(folder / "cache"))
+        cosmology.freedom.cache_clear()
+        yield
     cosmology.freedom.cache_clear()
 
 
@@ -23,13 +28,15 @@ def hide(monkeypatch, folder):
 def data_at_hand(request, monkeypatch, tmp_path):
     """Hide mirror, cache and network from unmarked tests; results go to a folder of the test's own."""
     monkeypatch.setenv("TENFOLD_RESULTS", str(tmp_path / "results"))
-    if request.node.get_closest_marker("mirror") is None:
-        hide(monkeypatch, tmp_path)
-    monkeypatch.setenv("TENFOLD_OFFLINE", "1")
     datasets.reset()
-    cosmology.freedom.cache_clear()
-    yield
-    cosmology.freedom.cache_clear()
+    if request.node.get_closest_marker("mirror") is None:
+        with embedded(tmp_path):
+            yield
+    else:
+        monkeypatch.setenv("TENFOLD_OFFLINE", "1")
+        cosmology.freedom.cache_clear()
+        yield
+        cosmology.freedom.cache_clear()
 
 
 def parameters(**overrides):
@@ -56,9 +63,7 @@ def small():
 @pytest.fixture(scope="session")
 def found(small, tmp_path_factory):
     """All fits of the smoke grid, at 2^11 points a stage, on embedded data."""
-    with pytest.MonkeyPatch.context() as patch:
-        hide(patch, tmp_path_factory.mktemp("data"))
+    with embedded(tmp_path_factory.mktemp("data")):
         result = fits.Fits(Book(small))
         assert result.results
-    cosmology.freedom.cache_clear()
     return result

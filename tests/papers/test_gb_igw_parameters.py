@@ -34,7 +34,10 @@ def test_scales_are_the_same_code_with_growing_numbers():
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"bins": 21, "dataset": "epta_dr2new_hd", "arrays": "epta_dr2new_hd"}, "at most 20 for epta_dr2new_hd, not 21"),
+        (
+            {"bins": 21, "dataset": "epta_dr2new_hd", "arrays": "epta_dr2new_hd"},
+            "at most 20 for epta_dr2new_hd, not 21",
+        ),
         ({"bins": 41}, "at most 40"),
         ({"models": "power_law,igw"}, "models must include gb1_log, gb1_linear, sfsr"),
         ({"models": ["igw", "gb1_log", "gb1_linear", "sfsr"]}, "models must include power_law:"),

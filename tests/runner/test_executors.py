@@ -64,6 +64,27 @@ def test_slurm_options_are_read_from_text():
         _options("gpu")
 
 
+def test_a_misspelt_slurm_option_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("TENFOLD_RESULTS", str(tmp_path))
+    monkeypatch.setenv("TENFOLD_SLURM", "memgb=4")
+    with pytest.raises(InputError, match="TENFOLD_SLURM: ") as caught:
+        Slurm(1, cluster="local")
+    assert "\n" not in str(caught.value)
+
+
+def test_slurm_pins_threads_that_numpy_has_taken_already(tmp_path, monkeypatch):
+    monkeypatch.setenv("TENFOLD_RESULTS", str(tmp_path))
+    (outcome,) = Slurm(1, threads=1, cluster="local").map(pools, [0])
+    assert set(outcome.value) == {1}
+
+
+def pools(item):
+    import numpy  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    return [pool["num_threads"] for pool in threadpool_info()]
+
+
 def test_an_abandoned_sweep_starts_nothing_new(tmp_path):
     """Item n waits for its gate; once the sweep is left with item 1 in the making, items 2 to 4 never start."""
     engine = Local(1)

@@ -49,6 +49,12 @@ def reading(log):
     return str(datasets.resolve("g_star", offline=True).source)
 
 
+def inventing(log):
+    square(1, log)
+    datasets.synthetic("invented", "", "made up here")
+    return 1
+
+
 def calls(log):
     return Path(log).read_text().split() if Path(log).exists() else []
 
@@ -88,6 +94,14 @@ def test_changed_data_make_it_again(place, monkeypatch):
     monkeypatch.setattr(datasets, "fingerprint", lambda name: "mirror:other")
     cached(reading, log=log)
     assert calls(log) == ["0", "0"]
+
+
+def test_synthetic_data_do_not_make_it_again(place):
+    log = str(place / "log")
+    cached(inventing, log=log)
+    cached(inventing, log=log)
+    assert calls(log) == ["1"]
+    assert [item.name for item in datasets.used()] == ["invented"]
 
 
 def test_a_sweep_makes_only_what_is_missing(place):

@@ -24,6 +24,7 @@ def importance_sample(
     n_mixture: int = 2**17,
     components: int = 8,
     min_ess: float = MIN_ESS,
+    max_weight: float = MAX_WEIGHT,
 ) -> Posterior:
     """Sample the posterior and measure the evidence by two-stage importance sampling.
 
@@ -32,7 +33,7 @@ def importance_sample(
     one, all points together come from q(u) = (n1 + n2 q_mix(u))/(n1 + n2), and
     Z = 1/(n1 + n2) sum_i L(u_i)/q(u_i),  w_i = L(u_i)/q(u_i) / sum. Draws outside the cube or the allowed
     region have zero prior; Z is normalised over the allowed volume. While the effective sample size is
-    below `min_ess`, or one weight exceeds 1e-3, as many Sobol points again and another mixture, fitted to
+    below `min_ess`, or one weight reaches `max_weight`, as many Sobol points again and another mixture, fitted to
     all points so far, join the deterministic mixture (five rounds at most; see `Posterior.ok`).
 
     log_likelihood: (P, D) -> (P,), -inf allowed. prior: Prior, {name: (low, high)} or a list of pairs.
@@ -48,7 +49,7 @@ def importance_sample(
         if n_mixture:
             draws.add_mixture(proposal(draws, components, rng), n_mixture, rng)
         posterior = draws.posterior()
-        if posterior.ess >= min_ess and posterior.max_weight < MAX_WEIGHT:
+        if posterior.ess >= min_ess and posterior.max_weight < max_weight:
             break
     return posterior
 

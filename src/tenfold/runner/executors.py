@@ -42,6 +42,11 @@ def cores() -> int:
     return int(os.environ.get("TENFOLD_CORES") or granted)
 
 
+def width() -> int:
+    """Return how many points of a sweep run at once: `TENFOLD_JOBS`, else one on each core."""
+    return int(os.environ.get("TENFOLD_JOBS") or cores())
+
+
 @cache
 def executor(kind: str, workers: int, threads: int = 1) -> Executor:
     """Return the executor of a kind; `workers` items run at once, each with `threads` threads."""
@@ -146,12 +151,19 @@ class Slurm:
         options = {"timeout_min": 720, "cpus_per_task": threads} | _options(os.environ.get("TENFOLD_SLURM", ""))
         if cluster == "slurm":
             options["slurm_array_parallelism"] = workers
-        self._executor.update_parameters(**options)
+        try:
+            self._executor.update_parameters(**options)
+        except (NameError, TypeError, ValueError) as error:
+            raise InputError(f"TENFOLD_SLURM: {_first_line(error)}") from None
         self._threads = threads
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
         """Submit one array and return its outcomes, first finished first."""
         return _finished(self._executor.map_array(_Pinned(function, self._threads), items))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _finished(jobs: Sequence[Any]) -> Iterator[Outcome]:
@@ -169,8 +181,12 @@ class _Pinned:
     threads: int
 
     def __call__(self, item: Any) -> Any:
+        from threadpoolctl import threadpool_limits
+
         os.environ.update(pinned(self.threads) | {"TENFOLD_QUIET": "1"})
-        return self.function(item)
+        # Numerical libraries that are loaded by now have read the environment already.
+        with threadpool_limits(self.threads):
+            return self.function(item)
 
 
 def _options(text: str) -> dict[str, Any]:

@@ -50,7 +50,12 @@ class Call:
 
     def known(self) -> bool:
         """Tell whether a result is stored and the data that it was made from are still the same."""
-        return all(datasets.fingerprint(item.name) == item.fingerprint for item in self._used()) and self._whole()
+        return self._whole() and all(
+            datasets.fingerprint(item.name) == item.fingerprint
+            for item in self._used()
+            # Synthetic data follow from code and arguments, which the key holds already.
+            if item.source != "synthetic"
+        )
 
     def _whole(self) -> bool:
         return (self.folder / "meta.json").is_file()
@@ -135,7 +140,7 @@ class Pending:
     def __init__(self, name: str, calls: Sequence[Call]) -> None:
         self._name, self._calls = name.replace("_", " "), calls
         self._missing = [call for call in calls if _forced() or not call.known()]
-        engine = executors.executor(os.environ.get("TENFOLD_EXECUTOR", "local"), workers=executors.cores())
+        engine = executors.executor(os.environ.get("TENFOLD_EXECUTOR", "local"), executors.width())
         self._outcomes = engine.map(Call.make, self._missing)
 
     def results(self) -> list[Any]:

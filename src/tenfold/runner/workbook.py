@@ -72,17 +72,18 @@ def _plan(slug: str, parameters: Parameters, closure: Closure) -> Plan:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run: at most `jobs` notebooks at once, each with `threads` threads, where, and with which data."""
+    """How to run: where, `jobs` notebooks at once with `threads` threads each, `sweep` points of a sweep at once."""
 
     executor: str
     jobs: int
     threads: int
+    sweep: int
     offline: bool = False
     force: bool = False
 
     def environment(self) -> dict[str, str]:
         """Return what kernels must be told of these settings."""
-        marks = {"TENFOLD_EXECUTOR": self.executor}
+        marks = {"TENFOLD_EXECUTOR": self.executor, "TENFOLD_JOBS": str(self.sweep)}
         marks |= {"TENFOLD_OFFLINE": "1"} if self.offline else {}
         return marks | ({"TENFOLD_FORCE": "1"} if self.force else {})
 

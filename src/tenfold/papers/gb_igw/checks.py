@@ -235,7 +235,7 @@ def background(n: float, alphas: tuple[float, ...] = (0.0, -0.5), efolds: float 
     datasets.synthetic("equations", "", "equations alone, no data")
     curves, ends = [], []
     for alpha in (*alphas, 0.5):
-        exact = exact_monomial(n, alpha, efolds)
+        exact = exact_monomial(n, alpha, efolds, n_max=2 * efolds)
         ends.append({"n": n, "alpha": alpha, "ended": exact.ended, "efolds": exact.total, "reason": exact.reason})
         if exact.ended:
             before = np.linspace(1.0, min(70.0, exact.total - 1), 120)
@@ -253,7 +253,7 @@ def attractor(n: float = -62.0, efolds: float = 60.0, alphas: tuple[float, ...] 
     datasets.synthetic("equations", "", "equations alone, no data")
     frames = []
     for alpha in alphas:
-        exact = exact_monomial(n, alpha, efolds, n_max=150.0)
+        exact = exact_monomial(n, alpha, efolds, n_max=100.0)
         since = np.geomspace(0.01, exact.total, 300)
         tilt = -2 * np.interp(since, exact.n, exact.eps_H)
         closed = {"closed_form": float(gb_monomial(n, efolds, alpha)[1]), "limit": -2 * monomial_attractor(alpha)}

@@ -37,7 +37,13 @@ def fit(
     spectra = [spectrum.drop(drop - 1) for spectrum in spectra] if drop else spectra
     signal = model(name, **options).with_prior(**{key: tuple(pair) for key, pair in bounds.items()})
     posterior = importance_sample(
-        joint_log_likelihood(signal, spectra), signal.prior, seed, n_prior=2**points, n_mixture=2**points
+        joint_log_likelihood(signal, spectra),
+        signal.prior,
+        seed,
+        n_prior=2**points,
+        n_mixture=2**points,
+        # A thousandth from 2^16 points on; few points cannot have weights that small.
+        max_weight=max(1e-3, 2.0 ** (6 - points)),
     )
     values = columns(signal, posterior.samples)
     rows = [{"quantity": key, **_quantiles(posterior, value)} for key, value in values.items()]

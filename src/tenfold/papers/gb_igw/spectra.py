@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from tenfold import datasets
 from tenfold.papers.gb_igw.fits import Fits
@@ -166,11 +167,7 @@ def _summary(seen: pd.DataFrame) -> dict[str, float]:
     return {"n": len(seen), "q2.5": low, "median": median, "q97.5": high, **share, **standard}
 
 
-def nucleosynthesis(draws: pd.DataFrame, parameters: Parameters) -> np.ndarray:
-    """Return h^2 int Omega dlnf of posterior draws, up to the highest frequency that inflation may reach."""
-    return bbn_integral(
-        draws["n_t"].to_numpy(),
-        draws["log10_r"].to_numpy(),
-        draws["log10_T_rh"].to_numpy(),
-        transfer=parameters.transfer,
-    )
+def nucleosynthesis(draws: Mapping[str, ArrayLike], parameters: Parameters) -> np.ndarray:
+    """Return h^2 int Omega dlnf of points with n_t, log10_r and log10_T_rh, up to 1e8 Hz."""
+    theta = (np.asarray(draws[name], float) for name in ("n_t", "log10_r", "log10_T_rh"))
+    return bbn_integral(*theta, transfer=parameters.transfer)

@@ -1,0 +1,202 @@
+"""The real notebook from end to end at smoke scale, as a user runs it, on what comes with the checkout alone."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from tenfold import project
+from tenfold.book import claims
+from tenfold.datasets import registry
+
+SLUG = "gb-igw"
+# What the brief asks for; everything else is an extension.
+FIGURES = {"f-a-corner", "f-b-indices", "f-c-arrays", "f-c-spectra"}
+TABLES = {"t-a-priors", "t-b-values"}
+
+# One run serves all tests of this file: under xdist they stay on one worker.
+pytestmark = pytest.mark.xdist_group("smoke")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Results of its own, no mirror, no cache, no network."""
+    folder = tmp_path_factory.mktemp("smoke")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TENFOLD_")}
+    mine = {"TENFOLD_RESULTS": "results", "TENFOLD_MIRROR": "nowhere", "TENFOLD_CACHE": "cache"}
+    environment = kept | {name: str(folder / value) for name, value in mine.items()} | {"TENFOLD_OFFLINE": "1"}
+
+    def tenfold(*arguments):
+        command = [sys.executable, "-m", "tenfold.cli", *arguments]
+        streams = {"capture_output": True, "text": True}
+        return subprocess.run(command, cwd=project.root(), env=environment, timeout=400, check=False, **streams)
+
+    return SimpleNamespace(folder=folder, result=folder / "results/smoke" / SLUG, tenfold=tenfold)
+
+
+@pytest.fixture(scope="module")
+def done(place):
+    """The first run."""
+    run = place.tenfold("run", SLUG, "--scale", "smoke")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run
+
+
+@pytest.fixture(scope="module")
+def record(place, done):
+    return json.loads((place.result / "record.json").read_text(encoding="utf-8"))
+
+
+def test_it_says_what_it_does(done, place):
+    assert f"{SLUG}: there is no finished result" in done.stdout
+    assert f"{SLUG}: done in" in done.stdout
+    assert "0 unchanged, 1 made, 0 failed" in done.stdout
+    assert len(re.findall(r"figures.\S+\.png", done.stdout)) == len(list((place.result / "figures").glob("*.png")))
+
+
+def test_every_figure_is_there_as_png_svg_and_numbers(place, record):
+    names = {figure["id"] for figure in record["figures"]}
+    assert names >= FIGURES
+    files = {path.name for path in (place.result / "figures").iterdir()}
+    assert files == {f"{name}.{form}" for name in names for form in ("png", "svg", "csv")}
+    for name in names:
+        path = place.result / "figures" / name
+        assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG\r\n")
+        assert ET.parse(path.with_suffix(".svg")).getroot().tag.endswith("svg")
+        with path.with_suffix(".csv").open(newline="") as stream:
+            header, *rows = csv.reader(stream)
+        assert len(set(header)) == len(header) and rows
+
+
+def test_every_figure_says_which_data_it_shows(record):
+    """Nothing real is at hand but what is embedded; what has no data, or made them up, says so."""
+    for figure in record["figures"]:
+        kinds = re.findall(r"\((real|mirror|embedded|synthetic|absent)\)", figure["label"])
+        expected = {"embedded" if name in registry.datasets() else "synthetic" for name in figure["data"]}
+        assert set(kinds) == expected, figure
+        assert len(kinds) == len(set(figure["data"])), figure
+    made_up = {"e-background", "e-attractor", "e-recovery"}
+    assert {figure["id"] for figure in record["figures"] if "synthetic" in figure["label"]} == made_up
+
+
+def test_a_figure_of_spectra_names_all_that_it_shows(record):
+    data = {figure["id"]: set(figure["data"]) for figure in record["figures"]}
+    arrays = {"ng15_hd", "epta_dr2new_hd", "ppta_dr3_hd", "ipta_dr2_cp"}
+    assert data["f-c-arrays"] == data["f-c-spectra"] == data["e-offsets"] == arrays | {"g_star"}
+    assert data["f-a-corner"] == data["f-b-indices"] == {"ng15_hd", "g_star"}
+
+
+def test_titles_of_the_reconstruction_say_so(record):
+    titles = {figure["id"]: figure["title"] for figure in record["figures"]}
+    assert all("reconstruction" in titles[name] for name in FIGURES)
+    captions = {table["id"]: table["caption"] for table in record["tables"]}
+    assert all("reconstruction" in captions[name] for name in TABLES)
+
+
+def test_every_table_is_there_with_all_its_rows(place, record):
+    files = {path.name for path in (place.result / "tables").iterdir()}
+    assert files == {f"{table['id']}.{form}" for table in record["tables"] for form in ("csv", "md")}
+    for table in record["tables"]:
+        with (place.result / "tables" / f"{table['id']}.csv").open(newline="") as stream:
+            assert len(list(csv.reader(stream))) == table["rows"] + 1 > 1
+
+
+def test_every_claim_has_a_verdict_with_its_evidence(record):
+    loaded = {claim.id: claim for claim in claims.load(SLUG)}
+    found = {item["id"]: item for item in record["claims"]}
+    assert found.keys() == loaded.keys()
+    for name, claim in loaded.items():
+        item = found[name]
+        if "smoke" not in claim.scales:
+            assert item["verdict"] == "not testable at this scale" and item["effect"] is None
+            continue
+        assert item["verdict"] in {"reproduced", "not reproduced", "inconclusive", "no published number"}
+        assert isinstance(item["effect"], float) and item["n"] >= 1
+        if claim.region is not None and item["verdict"] == "reproduced":
+            assert claim.region.holds(item["effect"]) and not claim.region.holds(claim.null)
+
+
+def test_the_abstracts_claims_come_out_at_this_scale(record):
+    """C1 to C3 hold on the embedded densities; the closed forms behind them fail the exact background."""
+    verdicts = {item["id"]: item["verdict"] for item in record["claims"]}
+    for name in ("C1-ng15", "C2-nt-log", "C2-ns-linear", "C3-ng15-log", "C3-ng15-linear", "GS-forms"):
+        assert verdicts[name] == "reproduced", name
+    assert verdicts["GS-blue"] == "not reproduced"
+    assert verdicts["TB-n"] == "no published number"
+
+
+def test_the_ledger_is_told_on_the_command_line(place, done, record):
+    shown = place.tenfold("claims", SLUG, "--scale", "smoke", "--json")
+    assert shown.returncode == 0, shown.stderr
+    told = json.loads(shown.stdout)
+    rows = told if isinstance(told, list) else told["claims"]
+    assert [(row["id"], row["verdict"]) for row in rows] == [(row["id"], row["verdict"]) for row in record["claims"]]
+    assert "not run" not in {row["verdict"] for row in rows}
+
+
+def test_the_executed_notebook_is_whole_and_quiet(place, record):
+    """Every cell ran in order; nothing on stderr but where data came from; no error inside a widget."""
+    book = nbformat.read(place.result / "notebook.ipynb", as_version=4)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    said = "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stderr")
+    strange = [
+        line for line in said.splitlines() if line and not re.match(r"[\w ]+: (embedded|synthetic|absent)", line)
+    ]
+    assert strange == []
+    states = book.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    inner = [output for state in states.values() for output in state["state"].get("outputs", [])]
+    assert not [output for output in inner if output["output_type"] == "error"], "the sliders show a traceback"
+    shown = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(shown) >= len(record["figures"])
+
+
+def test_the_record_tells_how_it_was_made(record):
+    assert (record["slug"], record["scale"], record["seed"]) == (SLUG, "smoke", 0)
+    assert record["seconds"] > 0
+    assert all(cell["seconds"] >= 0 and cell["first_line"] for cell in record["cells"])
+    assert {"numpy", "scipy", "tenfold"} <= set(record["packages"])
+    assert re.fullmatch(r"[0-9a-f]{64}", record["key"])
+    assert record["parameters"]["dataset"] == "ng15_hd"
+    sources = {item["name"]: item["source"] for item in record["data"]}
+    assert {sources[name] for name in ("ng15_hd", "g_star", "epta_dr2new_hd")} == {"embedded"}
+    # Looked for and not found: when they turn up, the result must be made again.
+    assert {sources[name] for name in ("sim51", "sensitivity")} == {"absent"}
+    assert "tenfold.papers.gb_igw.fits".replace(".", "/") in " ".join(record["made_from"]["modules"])
+
+
+def test_nothing_half_made_is_left(place, done):
+    left = {path.name for path in (place.folder / "results/smoke").iterdir()} - {f".{SLUG}.lock"}
+    assert left == {SLUG}
+    assert {path.name for path in place.result.iterdir()} == {"notebook.ipynb", "record.json", "figures", "tables"}
+    assert not list((place.folder / "results").rglob("*.partial"))
+    assert not (place.folder / "cache").exists(), "offline, nothing is downloaded"
+
+
+def test_a_second_run_finds_that_nothing_changed(place, done):
+    before = (place.result / "record.json").stat().st_mtime_ns
+    again = place.tenfold("run", SLUG, "--scale", "smoke")
+    assert again.returncode == 0, again.stderr
+    assert f"{SLUG}: nothing changed, the result stands" in again.stdout
+    assert "1 unchanged, 0 made, 0 failed" in again.stdout
+    assert (place.result / "record.json").stat().st_mtime_ns == before
+    assert "nothing changed" in place.tenfold("why", SLUG, "--scale", "smoke").stdout
+
+
+def test_another_parameter_would_be_a_reason_to_run(place, done):
+    assert "parameter bins: 0 -> 5" in place.tenfold("why", SLUG, "--scale", "smoke", "--set", "bins=5").stdout
+
+
+def test_a_misspelt_parameter_stops_before_a_kernel_starts(place):
+    refused = place.tenfold("run", SLUG, "--scale", "smoke", "--set", "log2_point=12")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1 and "did you mean 'log2_points'" in refused.stderr
