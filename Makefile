@@ -12,6 +12,7 @@ help:
 	@echo "make reproduce  set up, then make every figure and table at laptop scale and judge the claims"
 	@echo "make test       set up, then everything that must pass: lint and tests"
 	@echo "make smoke      every notebook at smoke scale"
+	@echo "make lint       style of the code"
 	@echo "make claims     the ledger of claims (SCALE=laptop)"
 	@echo "make lab        JupyterLab in notebooks/"
 	@echo "make bench      benchmarks, ratios side by side"

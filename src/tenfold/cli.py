@@ -28,6 +28,7 @@ class Parser(argparse.ArgumentParser):
     """argparse with one line for an error, and the nearest command for a misspelt one."""
 
     def error(self, message: str) -> NoReturn:
+        """Refuse the arguments; `main` prints the line and exits with status 2."""
         raise InputError(message)
 
 

@@ -156,9 +156,7 @@ def test_leftovers_of_a_killed_download_go(published):
 
 
 def test_archive_is_asked_first_and_unpacked(checkout, publisher):
-    archived(
-        checkout, publisher, {f"top/inner/{file}": data for file, data in CONTENT.items()} | {"top/x": b"x"}
-    )
+    archived(checkout, publisher, {f"top/inner/{file}": data for file, data in CONTENT.items()} | {"top/x": b"x"})
     found = fetch.fetch("numbers")
     assert publisher.asked == ["/all.zip"]
     assert {file: (found.folder / file).read_bytes() for file in CONTENT} == CONTENT

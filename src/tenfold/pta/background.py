@@ -58,9 +58,13 @@ class Background:
         """Return -2 eps_H, n_efolds before the end; InputError when inflation did not end or was shorter."""
         if not self.ended:
             raise InputError(f"no e-folds before the end: {self.reason}")
-        n = self.total - np.asarray(n_efolds, dtype=float)
+        return self.tilt_since_start(self.total - np.asarray(n_efolds, dtype=float))
+
+    def tilt_since_start(self, n: ArrayLike) -> Array:
+        """Return -2 eps_H, n e-folds after the start; InputError outside the e-folds integrated."""
+        n = np.asarray(n, dtype=float)
         if not ((n >= 0) & (n <= self.total)).all():
-            raise InputError(f"n_efolds must lie in 0..{self.total:.2f}, the e-folds of this inflation")
+            raise InputError(f"e-folds must lie in 0..{self.total:.2f}, as many as were integrated")
         states = self.solution(n.reshape(-1)).T
         return -2 * np.array([_rates(self.model, *state)[1] for state in states]).reshape(n.shape)[()]
 

@@ -44,7 +44,9 @@ def log_integral(f_Hz: ArrayLike, log10_h2omega: ArrayLike, f_end: ArrayLike = n
     filled = (y_F[..., 1:] != -np.inf) & (y_F[..., :-1] != -np.inf)
     rise = np.subtract(y_F[..., 1:], y_F[..., :-1], out=np.zeros(filled.shape), where=filled)
     share = np.clip((np.log(np.asarray(f_end, dtype=float))[..., None] - low) / width, 0, 1)
-    return (filled * np.exp(y_F[..., :-1]) * width * share * _mean_exp(rise * share)).sum(axis=-1)[()]
+    # A spectrum too strong for a float has an infinite integral.
+    with np.errstate(over="ignore"):
+        return (filled * np.exp(y_F[..., :-1]) * width * share * _mean_exp(rise * share)).sum(axis=-1)[()]
 
 
 def _mean_exp(x: Array) -> Array:

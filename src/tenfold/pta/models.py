@@ -44,12 +44,13 @@ class Model:
         return values[0] if single else values
 
     def h2omega(self, theta: Theta, f_Hz: ArrayLike) -> NDArray | float:
-        """Return h^2 Omega at frequencies (F,) in Hz: (P, F). NaN outside the allowed region."""
+        """Return h^2 Omega at frequencies (F,) in Hz: (P, F). NaN outside the allowed region, inf beyond a float."""
         rows, single = self.rows(theta)
         frequencies = np.atleast_1d(np.asarray(f_Hz, float))
         # Any span drops out of rho^2 / (rho^2 per h^2 Omega).
         log10_h2omega = self.log10_power(rows, frequencies, 1.0) - np.log10(rho2_per_h2omega(frequencies, 1.0))
-        values = 10.0**log10_h2omega
+        with np.errstate(over="ignore"):
+            values = 10.0**log10_h2omega
         values = values[:, 0] if np.ndim(f_Hz) == 0 else values
         return values[0] if single else values
 

@@ -115,7 +115,10 @@ def _distinct(first: NDArray, others: NDArray, rng: np.random.Generator) -> NDAr
 def _from_chain(sampler, prior: Prior, burn: int) -> Posterior:
     samples = sampler.get_chain(discard=burn, flat=True)
     values = sampler.get_log_prob(discard=burn, flat=True)
-    tau = float(np.max(sampler.get_autocorr_time(discard=burn, quiet=True, tol=0)))
+    # A walker that never moved has no autocorrelation time: then nothing speaks for more than one sample each.
+    with np.errstate(invalid="ignore"):
+        tau = float(np.max(sampler.get_autocorr_time(discard=burn, quiet=True, tol=0)))
+    tau = tau if np.isfinite(tau) else float(sampler.iteration - burn)
     return Posterior(
         names=prior.names,
         samples=samples,

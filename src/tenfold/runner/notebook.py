@@ -71,6 +71,8 @@ class Report:
 
 def prepared(slug: str, values: dict[str, Any]) -> nbformat.NotebookNode:
     """Return a paper's notebook with `values` injected behind its cell of parameters."""
+    # papermill would write a tuple as a text.
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return parameterize_notebook(load_notebook_node(str(keys.notebook_path(slug))), values)
 
 

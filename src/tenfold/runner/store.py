@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class Call:
 
     function: Callable
     arguments: dict[str, Any]
+    # The digest of the code as it was when the call was planned: a worker must not look again.
+    code: str = field(init=False)
 
     def __post_init__(self) -> None:
         name = self.function.__qualname__
@@ -39,12 +41,13 @@ class Call:
             json.dumps(self.arguments, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InputError(f"{name}: arguments of a cached call must be plain values ({error})") from None
+        object.__setattr__(self, "code", _code(self.function.__module__))
 
     @property
     def folder(self) -> Path:
         """Return the place of this call's result: function name, then content key."""
         name = f"{self.function.__module__}.{self.function.__qualname__}"
-        parts = [name, _code(self.function.__module__), self.arguments, keys.environment()]
+        parts = [name, self.code, self.arguments, keys.environment()]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
         return project.results() / "cache" / name / digest
 

@@ -130,7 +130,8 @@ def recover(array: str, seed: int, points: int) -> dict[str, Any]:
 
 def injected_data() -> list[str]:
     """Return the names of the arrays with an injection that this process has read or made."""
-    return [item.name for item in datasets.used() if item.name == "sim51" or item.name.startswith("simulated")]
+    read = [item.name for item in datasets.used() if item.source != "absent"]
+    return list(dict.fromkeys(name for name in read if name == "sim51" or name.startswith("simulated")))
 
 
 def amplitude_points(parameters: Parameters) -> list[dict[str, Any]]:
@@ -255,22 +256,22 @@ def attractor(n: float = -62.0, efolds: float = 60.0, alphas: tuple[float, ...] 
     for alpha in alphas:
         exact = exact_monomial(n, alpha, efolds, n_max=100.0)
         since = np.geomspace(0.01, exact.total, 300)
-        tilt = -2 * np.interp(since, exact.n, exact.eps_H)
+        tilt = exact.tilt_since_start(since)
         closed = {"closed_form": float(gb_monomial(n, efolds, alpha)[1]), "limit": -2 * monomial_attractor(alpha)}
         frames.append(pd.DataFrame({"n": n, "alpha": alpha, "since": since, "exact": tilt, **closed}))
     return pd.concat(frames, ignore_index=True)
 
 
 def validity(table: pd.DataFrame, after: float = 10.0) -> pd.DataFrame:
-    """Return, for each alpha, the exact tilt `after` so many e-folds beside the closed form, and delta1 = alpha n_T.
+    """Return, for each alpha, the exact tilt `after` so many e-folds beside the closed form, and delta1.
 
-    The closed forms need |delta1| = |4 xidot H| = 2 alpha |eps1| far below one.
+    delta1 = 4 xidot H = 2 alpha eps1 = -alpha n_T: the closed forms need its size to be far below one.
     """
     rows = []
     for alpha, part in table.groupby("alpha", sort=False):
         closed = part.closed_form.iloc[0]
         exact = float(np.interp(after, part.since, part.exact))
-        rows.append({"alpha": alpha, "after": after, "closed_form": closed, "exact": exact, "delta1": alpha * closed})
+        rows.append({"alpha": alpha, "after": after, "closed_form": closed, "exact": exact, "delta1": -alpha * closed})
     return pd.DataFrame(rows)
 
 

@@ -14,7 +14,15 @@ ARRAY = {
     "ipta_dr2_cp": "IPTA DR2",
     "sim51": "sim51 (public injection)",
 }
-ARRAY_COLOUR = {"ng15_hd": BLUE, "epta_dr2new_hd": ORANGE, "ppta_dr3_hd": GREEN, "ipta_dr2_cp": PURPLE}
+ARRAY_COLOUR = {
+    "ng15_hd": BLUE,
+    "epta_dr2new_hd": ORANGE,
+    "ppta_dr3_hd": GREEN,
+    "ipta_dr2_cp": PURPLE,
+    "ng15_cp": SKY,
+    "ng15_hd_dmgp": VERMILLION,
+    "ng15_hdmpdp": BLACK,
+}
 MODEL = {
     "power_law_13_3": r"power law, $\gamma=13/3$",
     "power_law": "power law",

@@ -20,6 +20,8 @@ BINS = {
     "ng15_hdmpdp": 30,
 }
 COLLABORATIONS = ("ng15_hd", "ng15_cp", "epta_dr2new_hd", "ppta_dr3_hd", "ipta_dr2_cp")
+# The arrays that claims are judged on: the first at smoke scale, all from laptop on.
+JUDGED = ("ng15_hd", "epta_dr2new_hd", "ppta_dr3_hd", "ipta_dr2_cp")
 MODELS = (
     "power_law_13_3",
     "power_law",
@@ -99,5 +101,6 @@ class Parameters(Base):
             raise InputError(f"bins must be at most {BINS[self.dataset]} for {self.dataset}, not {self.bins}")
         if missing := [name for name in NEEDED if name not in self.models]:
             raise InputError(f"models must include {', '.join(missing)}: figures and claims need them")
-        if self.dataset not in self.arrays:
-            raise InputError(f"arrays must include the dataset {self.dataset}")
+        judged = JUDGED[:1] if self.scale == "smoke" else JUDGED
+        if missing := [name for name in (*judged, self.dataset) if name not in self.arrays]:
+            raise InputError(f"arrays must include {', '.join(missing)}: figures and claims need them")
