@@ -41,7 +41,8 @@ def test_scales_are_the_same_code_with_growing_numbers():
         ({"bins": 41}, "at most 40"),
         ({"models": "power_law,igw"}, "models must include gb1_log, gb1_linear, sfsr"),
         ({"models": ["igw", "gb1_log", "gb1_linear", "sfsr"]}, "models must include power_law:"),
-        ({"dataset": "ppta_dr3_hd"}, "arrays must include the dataset ppta_dr3_hd"),
+        ({"dataset": "ppta_dr3_hd"}, "arrays must include ppta_dr3_hd:"),
+        ({"dataset": "ipta_dr2_cp", "arrays": "ipta_dr2_cp"}, "arrays must include ng15_hd:"),
         ({"dataset": "ng15"}, "did you mean 'ng15_"),
         ({"arrays": "ng15_hd,epta_dr2_hd"}, "did you mean 'epta_dr2new_hd'"),
         ({"arrays": ""}, "at least one"),
@@ -62,7 +63,8 @@ def test_what_cannot_be_is_refused(overrides, words):
 
 
 def test_any_array_may_be_the_main_one():
-    found = resolve(Parameters, "smoke", 3, {"dataset": "ipta_dr2_cp", "arrays": "ipta_dr2_cp", "bins": "30"})
+    arrays = {"arrays": "ng15_hd,ipta_dr2_cp"}
+    found = resolve(Parameters, "smoke", 3, {"dataset": "ipta_dr2_cp", "bins": "30", **arrays})
     assert (found.seed, found.dataset, found.bins) == (3, "ipta_dr2_cp", 30)
 
 

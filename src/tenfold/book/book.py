@@ -66,6 +66,11 @@ class Book:
         return self.parameters.scale
 
     @property
+    def interactive(self) -> bool:
+        """Whether a reader runs the notebook, cell by cell; false in a run by `tenfold run`."""
+        return "TENFOLD_OUT" not in os.environ
+
+    @property
     def seed(self) -> int:
         """The seed from which every random generator of the notebook descends."""
         return self.parameters.seed
@@ -187,7 +192,7 @@ class Book:
 
     def _check_new(self, kind: str, name: str, known: Mapping[str, Any]) -> None:
         """Refuse a repeated name, except that of a reader who runs a cell again."""
-        rerun = display.live() and "TENFOLD_OUT" not in os.environ
+        rerun = display.live() and self.interactive
         if name in known and not rerun:
             raise InputError(f"{kind} '{name}' is in the book already")
 

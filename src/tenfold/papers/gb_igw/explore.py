@@ -37,10 +37,21 @@ def picture(parameters: Parameters, theta: dict[str, float]) -> tuple[Figure, st
     return violins.single(outlines, parameters.dataset, [curve]), words
 
 
-def sliders(parameters: Parameters, start: dict[str, float]) -> Any:
-    """Show the picture with a slider for each parameter, from the point `start` on."""
-    import ipywidgets
+def sliders(parameters: Parameters, start: dict[str, float], live: bool) -> Any:
+    """Show the picture with a slider for each parameter, from the point `start` on; not `live`: that point alone.
+
+    Without a person there are no widgets either: their messages have nobody to answer them, and a headless run that
+    waits for an answer waits for ever.
+    """
     from IPython.display import display
+
+    if not live:
+        figure, words = picture(parameters, {key: start[key] for key in NAMES})
+        display(figure)
+        figure.clear()
+        return print(words)
+
+    import ipywidgets
 
     bounds = model("gb1_log").prior.bounds()
     controls = {
