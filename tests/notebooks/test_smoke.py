@@ -142,7 +142,7 @@ def test_the_ledger_is_told_on_the_command_line(place, done, record):
 
 
 def test_the_executed_notebook_is_whole_and_quiet(place, record):
-    """Every cell ran in order; nothing on stderr but where data came from; no error inside a widget."""
+    """Every cell ran in order; nothing on stderr but where data came from."""
     book = nbformat.read(place.result / "notebook.ipynb", as_version=4)
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
@@ -153,9 +153,7 @@ def test_the_executed_notebook_is_whole_and_quiet(place, record):
         line for line in said.splitlines() if line and not re.match(r"[\w ]+: (embedded|synthetic|absent)", line)
     ]
     assert strange == []
-    states = book.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-    inner = [output for state in states.values() for output in state["state"].get("outputs", [])]
-    assert not [output for output in inner if output["output_type"] == "error"], "the sliders show a traceback"
+    assert "widgets" not in book.metadata, "nobody answers a widget's messages in a headless run"
     shown = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(shown) >= len(record["figures"])
 

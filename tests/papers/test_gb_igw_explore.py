@@ -1,6 +1,7 @@
 """The sliders' picture: one spectrum over the violins, its likelihood, and what cannot be drawn."""
 
 import re
+import sys
 
 import matplotlib
 import numpy as np
@@ -61,18 +62,25 @@ def test_a_point_of_no_likelihood_inside_the_domain_is_drawn(small):
 def test_the_best_fit_is_where_the_sliders_start(small, found):
     """The notebook hands over all that a fit calls best, derived quantities among it."""
     best = found["ng15_hd", "gb1_log"]["best"]
-    box = explore.sliders(small, best)
+    box = explore.sliders(small, best, live=True)
     assert box is None or hasattr(box, "children")
 
 
-def test_every_slider_reaches_the_picture(small, found, monkeypatch):
+@pytest.mark.parametrize("live", [True, False])
+def test_every_slider_reaches_the_picture(live, small, found, monkeypatch):
     """One call of the picture with the four parameters alone, whatever else the start holds."""
     asked = []
     monkeypatch.setattr(explore, "picture", lambda p, theta: asked.append(theta) or (pyplot.figure(), "words"))
     best = found["ng15_hd", "gb1_log"]["best"]
-    explore.sliders(small, best)
+    explore.sliders(small, best, live=live)
     assert asked and all(set(theta) == set(explore.NAMES) for theta in asked)
     assert asked[0] == pytest.approx({key: best[key] for key in explore.NAMES}, abs=0.26)
+
+
+def test_without_a_person_there_are_no_widgets(small, found, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert explore.sliders(small, found["ng15_hd", "gb1_log"]["best"], live=False) is None
+    assert "ln L = " in capsys.readouterr().out
 
 
 def test_other_bins_give_other_likelihoods():
