@@ -60,7 +60,7 @@ def fit(
         },
         "quantiles": pd.DataFrame(rows),
         "best": {key: float(value[0]) for key, value in columns(signal, posterior.best[None]).items()},
-        "draws": pd.DataFrame(columns(signal, posterior.resample(DRAWS, seed))),
+        "draws": pd.DataFrame(columns(signal, posterior.resample(min(DRAWS, 2 ** (points - 2)), seed))),
     }
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from tenfold.book.style import BLUE, GREEN, GREY, VERMILLION, WIDTH_DOUBLE, WIDTH_SINGLE
 from tenfold.papers.gb_igw.checks import DECISIVE, PLANCK_N_S
@@ -111,6 +112,7 @@ def offsets(table: pd.DataFrame) -> Figure:
                 rows.bin, rows[name], markers[name] + "-", ms=4, lw=0.8, color=MODEL_COLOUR[name], label=MODEL[name]
             )
         axes.set(yscale="log", xlabel="frequency bin", title=ARRAY[dataset], xticks=rows.bin)
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.grid(True, axis="y")
     panels[0].set_ylabel("distance to the median [dex]")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)

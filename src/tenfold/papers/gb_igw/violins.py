@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import NullFormatter
 
 from tenfold.book.style import BLACK, GREY, WIDTH_DOUBLE
 from tenfold.papers.gb_igw.labels import ARRAY, ARRAY_COLOUR, FREQUENCY, LOG_OMEGA, MODEL, MODEL_COLOUR
@@ -43,6 +44,7 @@ def arrays(violins: pd.DataFrame, bands: pd.DataFrame, references: pd.DataFrame,
         _spectra(axes, bands, references)
         axes.set_title(ARRAY[dataset] + (" (fitted)" if dataset == fitted else " (compared)"))
         axes.set(xscale="log", xlim=(8e-10, 6e-8), ylim=(-17.5, -5.0))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(True, axis="y")
     figure.supxlabel(FREQUENCY, fontsize=8)
     figure.supylabel(LOG_OMEGA, fontsize=8)
