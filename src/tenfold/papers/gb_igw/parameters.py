@@ -102,5 +102,5 @@ class Parameters(Base):
         if missing := [name for name in NEEDED if name not in self.models]:
             raise InputError(f"models must include {', '.join(missing)}: figures and claims need them")
         judged = JUDGED[:1] if self.scale == "smoke" else JUDGED
-        if missing := [name for name in (*judged, self.dataset) if name not in self.arrays]:
+        if missing := [name for name in dict.fromkeys((*judged, self.dataset)) if name not in self.arrays]:
             raise InputError(f"arrays must include {', '.join(missing)}: figures and claims need them")
