@@ -5,7 +5,6 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -17,20 +16,20 @@ from tenfold.papers.gb_igw.labels import ARRAY, ARRAY_COLOUR, AXIS, MODEL, MODEL
 
 def evidences(table: pd.DataFrame) -> Figure:
     """Draw ln Bayes factors against the free power law, models down, arrays across."""
+    import seaborn  # only here, and half a second to import
+
     grid = table.pivot(index="model", columns="dataset", values="ln_bayes_factor")
     grid = grid.loc[table.model.unique(), table.dataset.unique()]
     width = max(WIDTH_SINGLE, 1.9 + 0.95 * grid.shape[1])
     figure, axes = plt.subplots(figsize=(width, 0.9 + 0.3 * len(grid)))
-    image = axes.imshow(grid.clip(-12, 12), cmap="RdBu", norm=TwoSlopeNorm(0, -12, 12), aspect="auto")
-    for (row, column), value in np.ndenumerate(grid.to_numpy()):
-        bound = f"< {-DECISIVE:.0f}" if value < -DECISIVE else f"{value:+.1f}"
-        colour = "white" if abs(value) > 7 else "#222222"
-        axes.text(column, row, bound, ha="center", va="center", fontsize=7, color=colour)
-    axes.set_xticks(range(grid.shape[1]), [ARRAY[name].replace(", ", ",\n") for name in grid.columns], fontsize=6.5)
-    axes.set_yticks(range(len(grid)), [MODEL[name] for name in grid.index])
+    words = grid.map(lambda value: f"< {-DECISIVE:.0f}" if value < -DECISIVE else f"{value:+.1f}")
+    scale = {"cmap": "RdBu", "vmin": -12, "vmax": 12}
+    bar = {"label": "ln Bayes factor against the free power law", "extend": "both"}
+    seaborn.heatmap(grid, annot=words, fmt="", annot_kws={"size": 7}, cbar_kws=bar, ax=axes, **scale)
+    axes.set_xticklabels([ARRAY[name].replace(", ", ",\n") for name in grid.columns], fontsize=6.5)
+    axes.set_yticklabels([MODEL[name] for name in grid.index], rotation=0)
+    axes.set(xlabel="", ylabel="")
     axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, label="ln Bayes factor against the free power law", extend="both")
     return figure
 
 
