@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 
 from tenfold import datasets, project, pta
 from tenfold.errors import InputError
-from tenfold.papers.gb_igw import checks, fits
+from tenfold.papers.gb_igw import checks, exponent, fits, slowroll
 from tenfold.pta.background import monomial_attractor
 
 from .conftest import embedded, parameters
@@ -21,34 +21,34 @@ from .conftest import embedded, parameters
 def test_both_halves_of_the_prior_are_paired_by_array_and_seed():
     """Evidences that tell which fit they come from: 100 a dataset, 10 a half, 1 a seed."""
     asked = parameters(arrays="ng15_hd,epta_dr2new_hd", replicates=3)
-    points = checks.replicate_points(asked)
+    points = exponent.replicate_points(asked)
     assert len(points) == 2 * 2 * 3
 
     def value(point):
         array, half = asked.arrays.index(point["datasets"][0]), point["bounds"]["n"][1] <= 0
         return 100.0 * array + 10 * half * (1 + array) + 0.1 * point["seed"] * half
 
-    table = checks.sign_of_n(asked, [{"summary": {"log_evidence": value(point)}} for point in points])
+    table = exponent.sign_of_n(asked, [{"summary": {"log_evidence": value(point)}} for point in points])
     assert table[["dataset", "seed"]].to_numpy().tolist() == [[d, s] for d in asked.arrays for s in range(3)]
     assert table.ln_bayes_factor.to_list() == pytest.approx([10, 10.1, 10.2, 20, 20.1, 20.2])
-    assert table.bounded.to_list() == [checks.DECISIVE] * 6
+    assert table.bounded.to_list() == [exponent.DECISIVE] * 6
 
 
 def test_small_bayes_factors_are_not_bounded():
     asked = parameters(replicates=3)
     found = [{"summary": {"log_evidence": float(k)}} for k in (1, 2, 30, 0, 4, 0)]
-    table = checks.sign_of_n(asked, found)
+    table = exponent.sign_of_n(asked, found)
     assert table.ln_bayes_factor.to_list() == [1, -2, 30]
     assert table.bounded.to_list() == [1, -2, 10]
 
 
 def test_a_missing_fit_is_an_error():
     with pytest.raises(ValueError, match="shorter"):
-        checks.sign_of_n(parameters(), [{"summary": {"log_evidence": 0.0}}])
+        exponent.sign_of_n(parameters(), [{"summary": {"log_evidence": 0.0}}])
 
 
 def test_halves_do_not_overlap_and_seeds_follow_the_parameters():
-    points = checks.replicate_points(parameters(replicates=2))
+    points = exponent.replicate_points(parameters(replicates=2))
     assert [point["bounds"]["n"] for point in points] == [[-200.0, 0.0]] * 2 + [[0.0, 10.0]] * 2
     assert [point["seed"] for point in points] == [0, 1, 0, 1]
     assert {point["name"] for point in points} == {"gb1_log"}
@@ -56,8 +56,8 @@ def test_halves_do_not_overlap_and_seeds_follow_the_parameters():
 
 def test_the_data_reject_a_positive_exponent():
     asked = parameters(log2_points=11, replicates=1)
-    found = [fits.fit(**point) for point in checks.replicate_points(asked)]
-    (factor,) = checks.sign_of_n(asked, found).ln_bayes_factor
+    found = [fits.fit(**point) for point in exponent.replicate_points(asked)]
+    (factor,) = exponent.sign_of_n(asked, found).ln_bayes_factor
     assert factor > 10
 
 
@@ -65,7 +65,7 @@ def test_the_data_reject_a_positive_exponent():
 
 
 def test_closed_forms_are_the_engines():
-    table = checks.identity_residuals(0)
+    table = slowroll.identity_residuals(0)
     assert len(table) == 25 * 2 * 3
     assert (table.residual.abs() < 1e-8).all()
     assert (table.without_coupling > 0.1).all(), "without the coupling r would be -8 n_T"
@@ -73,9 +73,9 @@ def test_closed_forms_are_the_engines():
 
 
 def test_other_seeds_try_other_points():
-    first, second = checks.identity_residuals(0), checks.identity_residuals(1)
+    first, second = slowroll.identity_residuals(0), slowroll.identity_residuals(1)
     assert not np.isclose(first.closed, second.closed).any()
-    pd.testing.assert_frame_equal(first, checks.identity_residuals(0), check_exact=True)
+    pd.testing.assert_frame_equal(first, slowroll.identity_residuals(0), check_exact=True)
 
 
 def test_a_wrong_closed_form_would_be_seen(monkeypatch):
@@ -83,8 +83,8 @@ def test_a_wrong_closed_form_would_be_seen(monkeypatch):
         n_s, n_t, r = pta.gb_monomial(n, efolds, alpha)
         return n_s, n_t * (1 + 1e-6), r
 
-    monkeypatch.setattr(checks, "gb_monomial", wrong)
-    table = checks.identity_residuals(0)
+    monkeypatch.setattr(slowroll, "gb_monomial", wrong)
+    table = slowroll.identity_residuals(0)
     assert (table[(table.model == "gb1") & (table.quantity == "n_t")].residual.abs() > 1e-8).all()
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_closed_form_would_be_seen(monkeypatch):
 
 @pytest.fixture(scope="module")
 def exact():
-    return checks.background(n=2.0)
+    return slowroll.background(n=2.0)
 
 
 def test_exact_inflation_lasts_as_long_as_it_should(exact):
@@ -115,7 +115,7 @@ def test_slow_roll_is_off_by_about_a_per_cent_sixty_efolds_before_the_end(exact)
 
 
 def test_backgrounds_count_as_made_from_equations_alone(exact):
-    checks.attractor(alphas=(1.5,))
+    slowroll.attractor(alphas=(1.5,))
     (used,) = [item for item in datasets.used() if item.name == "equations"]
     assert used.source == "synthetic"
 
@@ -159,18 +159,18 @@ def cosmic(n, alpha, efolds, marks):
 
 @pytest.mark.parametrize("alpha", [1.1, 1.5, 2.0])
 def test_blue_tilts_by_an_independent_integration_in_cosmic_time(alpha):
-    rows = checks.attractor(alphas=(alpha,)).iloc[[20, 70, 120, 140, 160, 180]]
+    rows = slowroll.attractor(alphas=(alpha,)).iloc[[20, 70, 120, 140, 160, 180]]
     assert rows.since.iloc[0] < 0.05 and rows.since.iloc[-1] > 2
     assert rows.exact.to_numpy() == pytest.approx(cosmic(-62.0, alpha, 60.0, rows.since.to_list()), abs=1e-6)
 
 
 def test_the_tilt_after_ten_efolds_by_an_independent_integration():
-    (found,) = checks.validity(checks.attractor(alphas=(1.5,))).exact
+    (found,) = slowroll.validity(slowroll.attractor(alphas=(1.5,))).exact
     assert found == pytest.approx(cosmic(-62.0, 1.5, 60.0, [10.0])[0], abs=1e-4)
 
 
 def test_blue_tilts_creep_up_to_the_attractor_far_below_the_closed_form():
-    table = checks.attractor()
+    table = slowroll.attractor()
     for alpha, part in table.groupby("alpha"):
         limit = part.limit.iloc[0]
         assert limit == pytest.approx(-2 * monomial_attractor(alpha))
@@ -187,14 +187,14 @@ def test_validity_reads_the_tilt_after_ten_efolds():
         for alpha, tilt in ((1.1, 0.2), (2.0, 0.4))
         for since in (1.0, 9.0, 11.0, 20.0)
     ]
-    found = checks.validity(pd.DataFrame(rows)).set_index("alpha")
+    found = slowroll.validity(pd.DataFrame(rows)).set_index("alpha")
     assert found.exact.to_dict() == pytest.approx({1.1: 0.3, 2.0: 0.5})
     assert (found.closed_form == 0.7).all() and (found.after == 10).all()
 
 
 def test_delta1_is_that_of_the_slow_roll_engine():
     """delta_1 = 4 xidot H = 2 alpha eps_1 = -alpha n_T, far from small where n_T is blue."""
-    found = checks.validity(checks.attractor(alphas=(1.5,))).iloc[0]
+    found = slowroll.validity(slowroll.attractor(alphas=(1.5,))).iloc[0]
     phi = np.sqrt(2 * -62.0 * (1 - 1.5) * (60 - 62 / 4))
     engine = pta.slow_roll(lambda x: x**-62.0, lambda x: 0.75 * 1.5 * x**62.0, phi)
     assert found.delta1 == pytest.approx(float(engine.delta1), rel=1e-6)
@@ -296,7 +296,7 @@ def options():
 
 
 def test_the_profile_peaks_at_a_negative_exponent():
-    table = checks.exponent_profile("ng15_hd", 0, 12, options())
+    table = exponent.exponent_profile("ng15_hd", 0, 12, options())
     assert table.n.is_monotonic_increasing and table.n.is_unique
     assert table.n.iloc[0] < -190 and table.n.iloc[-1] == 10
     best = table.loc[table.max_log_likelihood.idxmax()]
@@ -305,16 +305,16 @@ def test_the_profile_peaks_at_a_negative_exponent():
 
 
 def test_more_points_never_lower_the_profile():
-    few, many = (checks.exponent_profile("ng15_hd", 0, points, options()) for points in (8, 10))
+    few, many = (exponent.exponent_profile("ng15_hd", 0, points, options()) for points in (8, 10))
     assert (many.max_log_likelihood >= few.max_log_likelihood).all()
 
 
 def test_a_scalar_tilt_like_the_cmbs_costs_the_fit():
     """About 60 in ln L, far more than the five that the claim asks for."""
-    found = checks.forced_tilt("ng15_hd", 0, 13, options())
+    found = exponent.forced_tilt("ng15_hd", 0, 13, options())
     assert found["change"] == found["forced"] - found["free"]
     assert -80 < found["change"] < -40
-    assert found["bounded"] == -checks.DECISIVE
+    assert found["bounded"] == -exponent.DECISIVE
     best = fits.fit(**fits.point(parameters(log2_points=11), "gb1_log", ["ng15_hd"]))["summary"]["max_log_likelihood"]
     assert found["free"] == pytest.approx(best, abs=1.5)
 
@@ -325,11 +325,11 @@ def test_the_forced_points_have_the_cmbs_scalar_tilt(monkeypatch):
     signal = pta.model("gb1_log")
     real = type(signal).log_likelihood
     monkeypatch.setattr(type(signal), "log_likelihood", lambda m, rows, s: seen.append(rows.copy()) or real(m, rows, s))
-    checks.forced_tilt("ng15_hd", 0, 10, options())
+    exponent.forced_tilt("ng15_hd", 0, 10, options())
     free, forced = seen
     n, efolds = forced[:, 0], forced[:, 1]
     n_s = 1 - 2 * (n + 2) / (4 * efolds + n)
-    centre, error = checks.PLANCK_N_S
+    centre, error = exponent.PLANCK_N_S
     assert (np.abs(n_s - centre) <= 3 * error + 1e-12).all()
     assert np.ptp(n_s) > 5 * error
     assert (free[:, 1:] == forced[:, 1:]).all()
@@ -337,7 +337,7 @@ def test_the_forced_points_have_the_cmbs_scalar_tilt(monkeypatch):
 
 def test_a_sweep_over_arrays_carries_the_model_options():
     asked = parameters(bins=4, end_rule="abs_eps1")
-    points = checks.array_points(asked, ["ng15_hd", "epta_dr2new_hd"])
+    points = exponent.array_points(asked, ["ng15_hd", "epta_dr2new_hd"])
     assert [point["bins"] for point in points] == [4, 0]
     assert all(point["options"]["end_rule"] == "abs_eps1" for point in points)
     json.dumps(points)

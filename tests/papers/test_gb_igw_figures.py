@@ -11,7 +11,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from tenfold.book import style
-from tenfold.papers.gb_igw import checks, corners, fits, panels, spectra, violins
+from tenfold.papers.gb_igw import checks, corners, exponent, fits, panels, slowroll, spectra, violins
 from tenfold.papers.gb_igw.labels import ARRAY, ARRAY_COLOUR, MODEL, MODEL_COLOUR
 from tenfold.pta import bbn_limit
 
@@ -88,7 +88,7 @@ def test_the_corner_of_the_indices_shows_the_cmbs_values(draws):
     drawn(figure)
     grid = corner_labels(figure, 3)
     low, high = grid[-1, 0].get_xlim()
-    assert low < checks.PLANCK_N_S[0] < high
+    assert low < exponent.PLANCK_N_S[0] < high
     low, high = grid[1, 0].get_ylim()
     assert low < 0 < high
     assert {MODEL[name] for name in GB} <= set(texts(figure))
@@ -215,11 +215,11 @@ def test_recovery_of_injections():
 
 
 def test_slow_roll_beside_the_exact_background():
-    check(panels.background(**checks.background(n=2.0)))
+    check(panels.background(**slowroll.background(n=2.0)))
 
 
 def test_the_attractor():
-    check(panels.attractor(checks.attractor(alphas=(1.5,))))
+    check(panels.attractor(slowroll.attractor(alphas=(1.5,))))
 
 
 @pytest.mark.parametrize("ground", [None, 1e-10])

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tenfold.book.style import GREY
-from tenfold.papers.gb_igw.checks import PLANCK_N_S
+from tenfold.papers.gb_igw.exponent import PLANCK_N_S
 from tenfold.papers.gb_igw.labels import ARRAY, AXIS, MODEL, MODEL_COLOUR
 
 LEVELS = (0.393, 0.865)  # one and two standard deviations of a two-dimensional Gaussian

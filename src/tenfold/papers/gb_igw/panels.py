@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from tenfold.book.style import BLUE, GREEN, GREY, VERMILLION, WIDTH_DOUBLE, WIDTH_SINGLE
-from tenfold.papers.gb_igw.checks import DECISIVE, PLANCK_N_S
+from tenfold.papers.gb_igw.exponent import DECISIVE, PLANCK_N_S
 from tenfold.papers.gb_igw.labels import ARRAY, ARRAY_COLOUR, AXIS, MODEL, MODEL_COLOUR
 
 
