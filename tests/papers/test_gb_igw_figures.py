@@ -27,6 +27,8 @@ def look():
         style.apply()
         matplotlib.use("Agg")
         warnings.simplefilter("error")
+        # Sockets that another test of this process left are collected at any time.
+        warnings.simplefilter("ignore", ResourceWarning)
         yield
     pyplot.close("all")
 
