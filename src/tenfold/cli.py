@@ -153,10 +153,11 @@ def _run(options: argparse.Namespace) -> int:
     began = time.monotonic()
     plans = _plans(options)
     todo = [plan for plan in plans if options.force or not plan.current]
+    settings = _settings(options, len(todo))
     for plan in plans:
         if plan not in todo:
             print(f"{plan.slug}: nothing changed, the result stands ({_shown(plan)})")
-    failed = _make(todo, _settings(options, len(todo))) if todo else []
+    failed = _make(todo, settings) if todo else []
     # A failed paper may have an older result: it is not what this run is about.
     _conclude([plan for plan in plans if plan.slug not in failed], options.scale)
     print(f"{len(plans) - len(todo)} unchanged, {len(todo) - len(failed)} made, {len(failed)} failed", end=" ")

@@ -50,5 +50,4 @@ AXIS = {
     "gamma": r"$\gamma$",
 }
 FREQUENCY = "frequency $f$ [Hz]"
-OMEGA = r"$h^2\Omega_{\rm GW}$"
 LOG_OMEGA = r"$\log_{10} h^2\Omega_{\rm GW}$"
