@@ -199,6 +199,18 @@ def test_the_ledger_judges_the_file_not_the_frame(opened, write, entry):
     assert opened.ledger().verdict.tolist() == ["not reproduced"]
 
 
+def test_only_real_data_meet_what_a_claim_needs(opened, write, entry, tmp_path):
+    write(entry(needs=["toy-set"]), entry(id="C2", needs=["invented"]), entry(id="C3", needs=["survey"]))
+    datasets.synthetic("invented", "1" * 64, "Invented")
+    datasets.note(datasets.Resolution("survey", "mirror", tmp_path, "2" * 64, "Survey"))
+    opened.table("runs", RUNS)
+    kinds = {item.name: item.kind for item in datasets.used()}
+    assert kinds["survey"] == "mirror" and kinds["invented"] == "synthetic"
+    words = opened.ledger().verdict.tolist()
+    assert words[1:] == ["not testable at this scale", "reproduced"]
+    assert (words[0] == "reproduced") == (kinds["toy-set"] in ("real", "mirror"))
+
+
 def test_a_table_of_an_earlier_session_does_not_count(opened, write, entry):
     write(entry())
     opened.table("runs", RUNS)

@@ -38,6 +38,8 @@ def test_a_claim_reads_as_written(write, entry):
         ({"kind": "ratio"}, "'minus' has no meaning for the kind ratio"),
         ({"scales": ["labtop"]}, "unknown scale 'labtop'; did you mean 'laptop'"),
         ({"scales": []}, "scales must be a list"),
+        ({"needs": "survey"}, "needs must be a list"),
+        ({"needs": [1]}, "needs must be a text"),
         ({"sentence": " "}, "sentence must be a text"),
         ({"measure": "runs"}, "must be a mapping"),
         ({"measure": measure(tabel="runs")}, "unknown key of measure: 'tabel'; did you mean 'table'"),

@@ -15,7 +15,7 @@ from tenfold.errors import InputError, unknown
 def verdict(write, entry):
     """Judge the toy claim, with keys changed, on one table of columns."""
 
-    def verdict(columns, scale="smoke", **changes):
+    def verdict(columns, scale="smoke", real=(), **changes):
         write(entry(**changes))
         frame = pd.DataFrame(columns)
 
@@ -24,7 +24,7 @@ def verdict(write, entry):
                 raise unknown("table", name, ["runs"])
             return frame
 
-        return judge(claims.load("toy")[0], tables, scale)
+        return judge(claims.load("toy")[0], tables, scale, real)
 
     return verdict
 
@@ -214,3 +214,12 @@ def test_evidence_is_the_same_whatever_the_order_of_rows(write, entry):
     straight = evidence(claim, lambda name: frame)
     assert (shuffled.effect, shuffled.n) == (straight.effect, straight.n)
     assert (shuffled.low, shuffled.high) == pytest.approx((straight.low, straight.high), rel=1e-14)
+
+
+def test_a_claim_is_not_judged_on_stand_ins_for_the_data_that_it_needs(verdict):
+    columns = pairs(1.0, 1.1, 1.2)
+    found = verdict(columns, needs=["survey", "map"], real={"map"})
+    assert (found.verdict, found.effect) == ("not testable at this scale", None)
+    assert "needs survey" in found.reason
+    assert "map" not in found.reason
+    assert verdict(columns, needs=["survey", "map"], real={"map", "survey"}).verdict == "reproduced"

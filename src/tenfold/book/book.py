@@ -168,7 +168,8 @@ class Book:
 
         A claim whose table, column or rows are missing is an `InputError`: it never passes in silence.
         """
-        verdicts = ledger.judged(self.slug, self.scale, self._read)
+        real = {item.name for item in datasets.used() if item.kind in ("real", "mirror")}
+        verdicts = ledger.judged(self.slug, self.scale, self._read, real)
         self._claims = [verdict.record() for verdict in verdicts]
         self._save()
         display.markdown(ledger.markdown(verdicts))

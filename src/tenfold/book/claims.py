@@ -21,7 +21,7 @@ OPERANDS = {"value": None, "ordering": "minus", "ratio": "over", "slope": "again
 _MEASURE = {"table", "column", "where", "minus", "over", "against", "by", "interval"}
 _PUBLISHED = {"value", "plus", "minus", "provenance"}
 _REQUIRED = ("id", "source", "sentence", "kind", "measure", "accept", "null", "noise", "scales")
-_CLAIM = {*_REQUIRED, "unit", "published", "note"}
+_CLAIM = {*_REQUIRED, "unit", "published", "needs", "note"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Claim:
     noise: float
     scales: tuple[str, ...]
     published: Published = Published()
+    needs: tuple[str, ...] = ()
     unit: str = ""
     note: str = ""
     file: str = ""
@@ -137,6 +138,7 @@ def _read(entry: Any, name: str) -> Claim:
         noise=entries.positive("noise", entry["noise"]),
         scales=_scales(entry["scales"]),
         published=published,
+        needs=_needs(entry.get("needs", [])),
         file=name,
     )
 
@@ -236,6 +238,12 @@ def _pair(entry: Any) -> tuple[str, str] | None:
     if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(item, str) for item in entry):
         raise InputError("measure: interval must name two columns: [low, high]")
     return entry[0], entry[1]
+
+
+def _needs(entry: Any) -> tuple[str, ...]:
+    if not isinstance(entry, list):
+        raise InputError(f"needs must be a list of names of data sets, not {entry!r}")
+    return tuple(entries.text("needs", item) for item in entry)
 
 
 def _scales(entry: Any) -> tuple[str, ...]:

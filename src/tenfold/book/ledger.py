@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tenfold import project
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 NOT_RUN = "not run"
 
 
-def judged(slug: str, scale: str, tables: Tables) -> list[Verdict]:
-    """Return the verdict on every claim of a paper; `tables(name)` gives a recorded table."""
-    return [judge(claim, tables, scale) for claim in claims.load(slug)]
+def judged(slug: str, scale: str, tables: Tables, real: Collection[str] = ()) -> list[Verdict]:
+    """Return the verdict on every claim of a paper; `tables(name)` gives a recorded table, `real` names real data."""
+    return [judge(claim, tables, scale, real) for claim in claims.load(slug)]
 
 
 def frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:

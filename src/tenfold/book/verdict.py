@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -48,14 +49,18 @@ class Verdict:
         return asdict(self)
 
 
-def judge(claim: Claim, tables: Tables, scale: str) -> Verdict:
+def judge(claim: Claim, tables: Tables, scale: str, real: Collection[str] = ()) -> Verdict:
     """Return the verdict on a claim at a scale; `tables(name)` gives a recorded table.
 
+    A claim that needs data which are not among the `real` ones of this run is not testable: stand-ins judge nothing.
     reproduced: the interval lies wholly inside the accepted region; not reproduced: wholly outside;
     inconclusive: across its edge, or fewer than three replicates.
     """
     if scale not in claim.scales:
         reason = f"needs the scale {' or '.join(claim.scales)}"
+        return _verdict(claim, NOT_TESTABLE, Evidence(None, None, None, 0, ""), reason)
+    if absent := [name for name in claim.needs if name not in real]:
+        reason = f"needs {' and '.join(absent)}, which this run did not have"
         return _verdict(claim, NOT_TESTABLE, Evidence(None, None, None, 0, ""), reason)
     found = evidence(claim, tables)
     if claim.unanswerable:
