@@ -162,3 +162,12 @@ def nobody():
     port = server.server_address[1]
     server.server_close()
     return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """A machine with neither mirror nor cache nor network."""
+    monkeypatch.setenv("TENFOLD_MIRROR", str(tmp_path / "none"))
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TENFOLD_OFFLINE", "1")
+    monkeypatch.setattr(provenance, "_used", {})

@@ -10,14 +10,6 @@ SETS = {"ng15_hd": 14, "ng15_cp": 14, "epta_dr2new_hd": 9, "ppta_dr3_hd": 14, "i
 
 
 @pytest.fixture
-def bare(monkeypatch, tmp_path):
-    """A machine with neither mirror nor cache nor network."""
-    monkeypatch.setenv("TENFOLD_MIRROR", str(tmp_path / "none"))
-    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TENFOLD_OFFLINE", "1")
-
-
-@pytest.fixture
 def folder(tmp_path):
     """A reader's own free spectrum: 3 Gaussian bins of width 0.2 on a grid of step 0.01."""
     grid = np.linspace(-9.0, -5.0, 401)

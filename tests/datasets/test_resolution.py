@@ -206,6 +206,31 @@ def test_a_readers_own_folder_is_real(checkout, tmp_path):
     assert found.fingerprint != fingerprint(str(folder))
 
 
+def test_a_readers_own_file_is_real_and_its_neighbours_do_not_matter(checkout, tmp_path):
+    checkout.register()
+    path = tmp_path / "mine" / "values.csv"
+    checkout.write(path, b"1,2,3")
+    found = local(path)
+    assert (found.source, found.kind, found.title) == ("real", "real", "values.csv")
+    checkout.write(path.with_name("other.csv"), b"4")
+    assert found.fingerprint == fingerprint(str(path))
+    checkout.write(path, b"1,2,4")
+    assert found.fingerprint != fingerprint(str(path))
+
+
+def test_what_is_only_embedded_is_asked_nowhere_else(checkout, publisher, capsys):
+    checkout.register("small")
+    head, _, tail = checkout.text.partition("files = [")
+    text = head.replace('mirror = "shelf/small"\nbase = ""\n', "") + tail[tail.index("[small.embedded]") :]
+    checkout.write(checkout.root / "data" / "registry.toml", text.encode())
+    found = resolve("small")
+    assert (found.source, found.fingerprint) == ("embedded", fingerprint("small"))
+    assert [place.source for place in resolution.places(resolution.dataset("small"))] == ["embedded"]
+    assert resolution.dataset("small").bytes == len(STAND_IN)
+    assert not resolution.dataset("small").published
+    assert capsys.readouterr().err == "small: embedded\n"
+
+
 def test_unknown_name(published):
     with pytest.raises(InputError, match="unknown data set 'numbrs'; did you mean 'numbers'"):
         resolve("numbrs")

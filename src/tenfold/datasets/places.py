@@ -66,9 +66,9 @@ def cache_folder(dataset: Dataset) -> Path:
 
 def places(dataset: Dataset) -> list[Place]:
     """Return the places of `dataset` in the order in which they are asked, present or not."""
-    found = [Place(dataset.name, "cache", cache_folder(dataset), dataset.files)]
+    found = [Place(dataset.name, "cache", cache_folder(dataset), dataset.files)] if dataset.files else []
     mirror = project.mirror()
-    if mirror is not None and dataset.mirror:
+    if mirror is not None and dataset.files and dataset.mirror:
         found.insert(0, Place(dataset.name, "mirror", mirror / dataset.mirror, dataset.files))
     if dataset.embedded:
         found.append(Place(dataset.name, "embedded", project.root() / "data" / "embedded", (dataset.embedded,)))

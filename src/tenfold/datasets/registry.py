@@ -33,7 +33,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of `data/registry.toml`; `mirror` is a folder name, `embedded` a file of `data/embedded`."""
+    """A data set of `data/registry.toml`; `mirror` is a folder name, `embedded` a file of `data/embedded`.
+
+    A data set without files is embedded and nowhere else.
+    """
 
     name: str
     title: str
@@ -48,13 +51,13 @@ class Dataset:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all files together."""
-        return sum(file.bytes for file in self.files)
+        """Bytes of all files together, or of the embedded file that is all there is."""
+        return sum(file.bytes for file in self.files or filter(None, [self.embedded]))
 
     @property
     def published(self) -> bool:
         """Whether there is an address to download from."""
-        return self.archive is not None or all(file.url for file in self.files)
+        return self.archive is not None or (bool(self.files) and all(file.url for file in self.files))
 
 
 def datasets() -> dict[str, Dataset]:
@@ -80,7 +83,7 @@ def _read(path: Path) -> dict[str, Dataset]:
 
 def _dataset(name: str, entry: dict[str, Any]) -> Dataset:
     base = entry.pop("base", "")
-    files = tuple(_file(file, base) for file in entry.pop("files"))
+    files = tuple(_file(file, base) for file in entry.pop("files", ()))
     archive = entry.pop("archive", None)
     embedded = entry.pop("embedded", None)
     return Dataset(

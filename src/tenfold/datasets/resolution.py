@@ -23,7 +23,7 @@ def resolve(name: str, *, offline: bool | None = None, embedded: bool = True, mi
     when a file is damaged (never a silent fallback), or when the data are nowhere.
     """
     data = dataset(name)
-    if place := at_hand(data, embedded=False):
+    if place := at_hand(data, embedded=not data.files):
         return note(_checked(data, place))
     reason = "offline" if network.offline(offline) else "no address is known"
     if data.published and not network.offline(offline):
@@ -39,8 +39,10 @@ def resolve(name: str, *, offline: bool | None = None, embedded: bool = True, mi
 
 
 def local(folder: Path, names: Iterable[str] | None = None) -> Resolution:
-    """Return the resolution of a reader's own folder; its digest is that of its files (or of `names`)."""
+    """Return the resolution of a reader's own file or folder; a folder's digest is that of its files (or `names`)."""
     folder = Path(folder)
+    if folder.is_file():
+        return note(Resolution(str(folder), "real", folder.parent, _file_digest(folder), folder.name))
     present = [path.name for path in folder.iterdir() if path.is_file()] if names is None else names
     return note(Resolution(str(folder), "real", folder, digest_of(folder, present), folder.resolve().name))
 
@@ -49,13 +51,15 @@ def fingerprint(name: str, *, embedded: bool = True) -> str:
     """Return `source:digest` of what is at hand now, or "absent"; nothing is downloaded or judged.
 
     It equals `Resolution.fingerprint` of `resolve` in the same situation. A damaged file changes it, so
-    what depends on the file runs again and meets the error. `name` may also be a reader's own folder; a
-    folder or data set that is gone is absent.
+    what depends on the file runs again and meets the error. `name` may also be a reader's own folder or
+    file; what is gone is absent.
     """
     if name in datasets():
         place = at_hand(dataset(name), embedded=embedded)
-    elif (folder := Path(name)).is_dir():
-        return f"real:{digest_of(folder, [path.name for path in folder.iterdir()])}"
+    elif (path := Path(name)).is_dir():
+        return f"real:{digest_of(path, [item.name for item in path.iterdir()])}"
+    elif path.is_file():
+        return f"real:{_file_digest(path)}"
     else:
         place = None
     return f"{place.source}:{place.digest}" if place else "absent"
@@ -64,6 +68,10 @@ def fingerprint(name: str, *, embedded: bool = True) -> str:
 def _checked(data: Dataset, place: Place) -> Resolution:
     place.check()
     return Resolution(data.name, place.source, place.folder, place.digest, data.title, data.licence)
+
+
+def _file_digest(path: Path) -> str:
+    return digest_of(path.parent, [path.name])
 
 
 def _download(data: Dataset) -> Resolution | str:
