@@ -204,11 +204,8 @@ def test_only_real_data_meet_what_a_claim_needs(opened, write, entry, tmp_path):
     datasets.synthetic("invented", "1" * 64, "Invented")
     datasets.note(datasets.Resolution("survey", "mirror", tmp_path, "2" * 64, "Survey"))
     opened.table("runs", RUNS)
-    kinds = {item.name: item.kind for item in datasets.used()}
-    assert kinds["survey"] == "mirror" and kinds["invented"] == "synthetic"
-    words = opened.ledger().verdict.tolist()
-    assert words[1:] == ["not testable at this scale", "reproduced"]
-    assert (words[0] == "reproduced") == (kinds["toy-set"] in ("real", "mirror"))
+    untestable = "not testable at this scale"
+    assert opened.ledger().verdict.tolist() == [untestable, untestable, "reproduced"]
 
 
 def test_a_table_of_an_earlier_session_does_not_count(opened, write, entry):
