@@ -1,6 +1,7 @@
 """The simulated city: real margins, a truth in closed form, one seed behind it all."""
 
 import functools
+import hashlib
 import sys
 
 import geopandas as gpd
@@ -16,6 +17,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
+from threadpoolctl import threadpool_limits
 
 from tenfold.datasets.london.figures import SHARES, ns_sec_figures, poi_figures
 from tenfold.datasets.london.neighbourhoods import fit_margins, voronoi
@@ -383,6 +385,24 @@ def test_the_seed_decides_everything():
     for a, b, c in zip(one, same, other, strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
+
+
+def test_places_in_their_cells_differ_between_seeds():
+    """Intensities differ anyway: draws of two cities must not share their random numbers either."""
+    one, other = (small({"cafes": (300, 600)}, seed) for seed in (1, 2))
+    for draw in (Simulation.pois, Simulation.ns_sec, lambda city: city.land_use(400)):
+        a, b = (set(map(tuple, np.round(places(draw(city)) % 250, 6))) for city in (one, other))
+        assert not a & b
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_decides_nothing(threads):
+    with threadpool_limits(threads, user_api="blas"):
+        found = simulation.__wrapped__(lsoa_fraction=0.1)
+        digest = hashlib.sha256(found.intensity.tobytes() + found.ns_sec()[SHARE].to_numpy().tobytes())
+    alone = simulation(lsoa_fraction=0.1)
+    wanted = hashlib.sha256(alone.intensity.tobytes() + alone.ns_sec()[SHARE].to_numpy().tobytes())
+    assert digest.digest() == wanted.digest()
 
 
 def test_what_is_drawn_does_not_hang_on_what_was_drawn_before():

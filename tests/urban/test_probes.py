@@ -199,6 +199,12 @@ def test_bad_input_is_refused_in_one_line(data, change, word):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["hidden", "epochs", "patience", "batch", "lr"])
+def test_an_impossible_protocol_is_refused(name):
+    with pytest.raises(InputError, match="a probe needs"):
+        Protocol(**{name: 0})
+
+
 @pytest.mark.mirror
 def test_the_positional_encoding_on_the_official_split(mirror):
     """Measured before for the same encoding: 0.0363 (three seeds); training mean 0.07393, published model 0.0432."""

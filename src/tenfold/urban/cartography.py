@@ -118,6 +118,8 @@ def paths(geometry: Iterable) -> list[Path]:
     Normalised polygons wind their shells one way and their holes the other, which is what leaves holes open.
     """
     shapes = shapely.normalize(np.asarray(geometry, dtype=object))
+    if not len(shapes):
+        return []
     parts, row = shapely.get_parts(shapes, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)

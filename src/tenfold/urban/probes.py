@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -30,7 +29,8 @@ class Protocol:
 
     Adam at rate `lr` on shuffled batches for at most `epochs`; training stops after `patience` epochs without a lower
     validation loss, and the best state counts. `hidden` units (kind "mlp"). `standardise` scales features by mean
-    and deviation of the training rows, which the paper does not. `double` computes in float64.
+    and deviation of the training rows, which the paper does not. `double` computes in float64. Raises InputError for
+    numbers that are not positive.
     """
 
     hidden: int = 64
@@ -40,6 +40,10 @@ class Protocol:
     lr: float = 1e-3
     standardise: bool = False
     double: bool = False
+
+    def __post_init__(self):
+        if min(self.hidden, self.epochs, self.patience, self.batch) < 1 or not self.lr > 0:
+            raise InputError("a probe needs hidden, epochs, patience and batch of at least 1, and lr > 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,8 @@ def fit_probes(
     rounding it equals the probe trained alone.
 
     features: (N, D) shared by all, or a list of one array (N, D_i) per probe in the order returned; an array
-    that is listed repeatedly is stored once. Probes of equal D and equally many batches per epoch run in
-    lockstep; a finished one leaves. Raises InputError for shapes that do not fit, values that are not finite,
+    that is listed repeatedly is stored once. Probes of equal D run in lockstep, whatever the sizes of their splits; a
+    finished one leaves. Raises InputError for shapes that do not fit, values that are not finite,
     parts of a split that are empty or overlap, an unknown kind or task.
     """
     for name, value, known in (("kind of probe", kind, KINDS), ("task", task, TASKS)):
@@ -98,7 +102,8 @@ def fit_probes(
     arrays = _arrays(features, len(runs), len(y))
     targets_NK = torch.as_tensor(y, dtype=torch.float64 if protocol.double else torch.float32)
     probes: list = [None] * len(runs)
-    for members in _shapes(runs, arrays, protocol.batch):
+    for width in sorted({array.shape[1] for array in arrays}):
+        members = [i for i, array in enumerate(arrays) if array.shape[1] == width]
         group = _Group([runs[i] for i in members], [arrays[i] for i in members], targets_NK, kind == "mlp", protocol)
         for i, outcome in zip(members, group.fit(), strict=True):
             probes[i] = Probe(*runs[i], outcome[0], classes, *outcome[1:])
@@ -106,17 +111,20 @@ def fit_probes(
 
 
 class _Group:
-    """Probes of one shape and equally many batches per epoch: every Adam step has the same number for all."""
+    """Probes of one shape, each at its own step t of Adam at the same time, whatever the length of its epochs."""
 
     def __init__(self, runs: list, arrays: list[NDArray], targets: Tensor, hidden: bool, protocol: Protocol):
         self.protocol, self.targets = protocol, targets
         splits = [split for split, _ in runs]
         self.table, self.offsets = _table(arrays, splits, protocol.standardise, targets.dtype)
-        self.train, self.validation, self.test = (list(map(_index, part)) for part in zip(*splits, strict=True))
-        self.generators = [torch.Generator().manual_seed(int(seed)) for _, seed in runs]
+        train, self.validation, self.test = (list(map(_index, part)) for part in zip(*splits, strict=True))
+        self.size = min(protocol.batch, max(map(len, train)))
+        self.steps = torch.tensor([math.ceil(len(rows) / self.size) for rows in train])
+        generators = [torch.Generator().manual_seed(int(seed)) for _, seed in runs]
         widths = [self.table.shape[1], *[protocol.hidden] * hidden, targets.shape[1]]
-        drawn = [initial(widths, generator, targets.dtype) for generator in self.generators]
+        drawn = [initial(widths, generator, targets.dtype) for generator in generators]
         self.best = [torch.stack(values) for values in zip(*drawn, strict=True)]
+        self.orders = [_Order(*pair, self.size) for pair in zip(train, generators, strict=True)]
         self.loss = torch.full((len(runs),), math.inf, dtype=torch.float64)
         self.best_epoch, self.epochs = (torch.zeros(len(runs), dtype=torch.int64) for _ in range(2))
 
@@ -124,57 +132,52 @@ class _Group:
     def fit(self) -> list[tuple[NDArray, int, int, float]]:
         """Train all to the end; return (predicted, epochs, best epoch, validation loss) of each."""
         moments = [torch.zeros_like(value) for value in self.best]
-        stacks = stacked(torch.arange(len(self.train)), (self.best, moments, moments), torch.zeros(()))
-        for epoch in range(1, self.protocol.epochs + 1):
+        stacks = stacked(torch.arange(len(self.test)), (self.best, moments, moments), torch.zeros(()))
+        while stacks:
             for stack in stacks:
-                self._train(stack)
-                self._judge(stack, epoch)
-            stacks = compacted(stacks, epoch - self.best_epoch < self.protocol.patience)
+                self._advance(stack, int(self.steps.max()))
+            stacks = compacted(stacks, ~self._ended())
         numbers = [values.tolist() for values in (self.epochs, self.best_epoch, self.loss)]
-        return list(zip(map(self._predict, range(len(self.train))), *numbers, strict=True))
+        return list(zip(map(self._predict, range(len(self.test))), *numbers, strict=True))
 
-    def _train(self, stack: Stack) -> None:
-        """Train one epoch, each probe on its own rows in a new order."""
-        rows, size = self._orders(stack.members), self.protocol.batch
-        sizes = torch.tensor([len(self.train[i]) for i in stack.members])
-        last = (rows.shape[1] - 1) // size * size
-        batch = Batch(stack.weights, min(size, rows.shape[1]))
-        for start in range(0, last, size):
-            self._load(batch, stack.members, rows[:, start : start + size])
-            stack.step(batch, 1 / size, self.protocol.lr)
-        # The last batch is shorter, not equally so for all: rows beyond a probe's own have no share.
-        left = (sizes - last)[:, None, None]
-        share = (torch.arange(rows.shape[1] - last) < left).to(self.table.dtype) / left
-        batch = Batch(stack.weights, rows.shape[1] - last)
-        self._load(batch, stack.members, rows[:, last:])
-        stack.step(batch, share, self.protocol.lr)
+    def _ended(self) -> Tensor:
+        waited = self.epochs - self.best_epoch
+        return (waited >= self.protocol.patience) | (self.epochs >= self.protocol.epochs)
 
-    def _orders(self, members: Tensor) -> Tensor:
-        """Return the training rows (M, longest) of each member in a new random order, padded with row 0."""
-        rows = torch.zeros(len(members), max(len(self.train[i]) for i in members), dtype=torch.int64)
-        for row, i in zip(rows, members.tolist(), strict=True):
-            train = self.train[i]
-            row[: len(train)] = train[torch.randperm(len(train), generator=self.generators[i])]
-        return rows
-
-    def _load(self, batch: Batch, members: Tensor, rows: Tensor) -> None:
-        batch.load(self.table, (rows + self.offsets[members, None]).view(-1), self.targets, rows.reshape(-1))
-
-    def _judge(self, stack: Stack, epoch: int) -> None:
-        """Measure the validation loss of each member, and remember its weights where it is the lowest so far."""
+    def _advance(self, stack: Stack, count: int) -> None:
+        """Take `count` steps, enough for an epoch of each member, and judge a member whenever its epoch ends."""
         members = stack.members
+        rows = torch.stack([self.orders[i].take(count) for i in members.tolist()], dim=1)
+        share = (rows >= 0).to(self.table.dtype)
+        share = (share / share.sum(2, keepdim=True))[:, :, None]
+        rows = rows.clamp_(min=0)
+        places = rows + self.offsets[members, None]
+        ends = (int(stack.steps) + torch.arange(1, count + 1)[:, None]) % self.steps[members] == 0
+        batch, someone = Batch(stack.weights, self.size), ends.any(1).tolist()
+        for step in range(count):
+            batch.load(self.table, places[step].view(-1), self.targets, rows[step].view(-1))
+            stack.step(batch, share[step], self.protocol.lr)
+            if someone[step]:
+                due = ends[step] & ~self._ended()[members]
+                self._judge(members[due], [value[due] for value in stack.weights])
+
+    def _judge(self, members: Tensor, weights: list[Tensor]) -> None:
+        """Measure the validation loss of each member, and keep its weights where it is the lowest so far."""
+        if len(members) == 0:
+            return
         rows = pad_sequence([self.validation[i] for i in members], batch_first=True)
         sizes = torch.tensor([len(self.validation[i]) for i in members])
-        batch = Batch(stack.weights, rows.shape[1])
-        self._load(batch, members, rows)
-        logits = forward(batch.x, stack.weights, batch.h, batch.z)[1]
+        batch = Batch(weights, rows.shape[1])
+        batch.load(self.table, (rows + self.offsets[members, None]).view(-1), self.targets, rows.view(-1))
+        logits = forward(batch.x, weights, batch.h, batch.z)[1]
         losses = kl_div(torch.log_softmax(logits, 1), batch.y.mT, reduction="none").sum(1, dtype=torch.float64)
         losses = (losses * (torch.arange(rows.shape[1]) < sizes[:, None])).sum(1) / sizes
+        self.epochs[members] += 1
         better = losses < self.loss[members]
-        self.epochs[members] = epoch
-        self.loss[members[better]], self.best_epoch[members[better]] = losses[better], epoch
-        for best, value in zip(self.best, stack.weights, strict=True):
-            best[members[better]] = value[better]
+        members = members[better]
+        self.loss[members], self.best_epoch[members] = losses[better], self.epochs[members]
+        for best, value in zip(self.best, weights, strict=True):
+            best[members] = value[better]
 
     def _predict(self, number: int) -> NDArray:
         """Return softmax(z) (n_test, K) of one probe's best state."""
@@ -183,12 +186,21 @@ class _Group:
         return torch.softmax(logits, 1)[0].T.numpy().copy()
 
 
-def _shapes(runs: list, arrays: list[NDArray], batch: int) -> list[list[int]]:
-    """Return the numbers of the probes that can run in lockstep, group by group."""
-    groups = defaultdict(list)
-    for i, ((split, _), array) in enumerate(zip(runs, arrays, strict=True)):
-        groups[array.shape[1], math.ceil(len(split.train) / batch)].append(i)
-    return list(groups.values())
+class _Order:
+    """The batches of one probe: its training rows, epoch after epoch, each in a new random order."""
+
+    def __init__(self, rows: Tensor, generator: torch.Generator, size: int):
+        self.rows, self.generator, self.size = rows, generator, size
+        self.padding = torch.full((-len(rows) % size,), -1)
+        self.left = rows[:0]
+
+    def take(self, count: int) -> Tensor:
+        """Return the next batches (count, size); a short one, the last of its epoch, is filled up with -1."""
+        while len(self.left) < count * self.size:
+            order = torch.randperm(len(self.rows), generator=self.generator)
+            self.left = torch.cat([self.left, self.rows[order], self.padding])
+        taken, self.left = self.left.tensor_split([count * self.size])
+        return taken.view(count, self.size)
 
 
 def _table(arrays: list[NDArray], splits: list[Split], standardise: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

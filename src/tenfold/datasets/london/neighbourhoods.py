@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from tenfold.datasets.london.profiles import FACTORS, RESIDENTS
-from tenfold.datasets.london.raster import Raster
+from tenfold.datasets.london.raster import Raster, product
 
 Array = NDArray[np.float64]
 
@@ -18,9 +18,9 @@ SPREAD = 0.17  # of residents per neighbourhood around their mean; 0.18 in the c
 
 # Residents follow the zones (`RESIDENTS`), but not alone: fields that vary over LENGTHS metres, chance for each
 # neighbourhood, and the boroughs' figures, which blend over BORDER metres. Chosen so that the shares are as hard to
-# tell as in the census of 2021. KL in nats over eight seeds, the census in brackets: from their mean 0.071..0.076
-# (0.073), from the borough's mean 0.049..0.054 (0.051), from the ten nearest neighbourhoods 0.026..0.030 (0.029),
-# from the ten nearest in other boroughs 0.064..0.072 (0.061).
+# tell as in the census of 2021. KL in nats over eight seeds, the census in brackets: from their mean 0.069..0.079
+# (0.073), from the borough's mean 0.047..0.057 (0.051), from the ten nearest neighbourhoods 0.024..0.028 (0.029),
+# from the ten nearest in other boroughs 0.065..0.079 (0.061).
 LENGTHS = (2500.0, 1500.0, 3000.0)
 FIELD_SD = 0.14
 CHANCE_SD = 0.19
@@ -81,13 +81,13 @@ def leanings(raster: Raster, xy: Array, zones: Array, margins: Array, rng: np.ra
     fields = np.column_stack([_field(xy, length, rng) for length in LENGTHS]) * FIELD_SD
     chance = CHANCE_SD * rng.standard_normal((len(xy), 9))
     trend = raster.smooth(np.log(np.maximum(margins, LEAST)), BORDER)[raster.cell_of(xy)]
-    return trend + (zones @ RESIDENTS + fields) @ FACTORS + chance
+    return trend + product(product(zones, RESIDENTS) + fields, FACTORS) + chance
 
 
 def _field(xy: Array, length: float, rng: np.random.Generator) -> Array:
     """Return a random field (N,) of unit variance whose covariance falls as exp(-d^2 / (2 length^2))."""
     waves = rng.standard_normal((2, _WAVES)) / length
-    return np.sqrt(2 / _WAVES) * np.cos(xy @ waves + rng.uniform(0, 2 * np.pi, _WAVES)).sum(axis=1)
+    return np.sqrt(2 / _WAVES) * np.cos(product(xy, waves) + rng.uniform(0, 2 * np.pi, _WAVES)).sum(axis=1)
 
 
 def fit_margins(leaning: Array, borough: NDArray[np.intp], residents: NDArray[np.integer], margins: Array) -> Array:

@@ -44,7 +44,7 @@ LEANINGS = {
     "station": [0.3, 0.4, -0.3, -0.2, 0.2, -1.5, -0.3, 2.6],
     "depot": [-1.0, -0.5, -0.5, -0.3, 2.2, -1.5, -0.8, 0.8],
 }
-CONTRAST = 3.0  # of the leanings: a place tells some 0.37..0.43 of the 2.22 nats of its class
+CONTRAST = 3.0  # of the leanings: a place tells some 0.42..0.49 of the 2.22 nats of its class
 JITTER = 0.3  # added to every leaning, from the seed: two cities are no twins
 
 # Who lives there: ns_sec_1 (higher managers) .. ns_sec_8 (never worked), ns_sec_9 (full-time students), in ln.

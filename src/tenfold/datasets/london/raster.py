@@ -26,6 +26,14 @@ def places(xy: ArrayLike) -> Array:
     return xy
 
 
+def product(a: Array, b: Array) -> Array:
+    """Return the matrix product (N, M) of (N, K) and (K, M), the same bits for any number of threads.
+
+    BLAS splits its sums by threads, and one seed would give two cities.
+    """
+    return np.einsum("nk,km->nm", a, b)
+
+
 class Raster:
     """Square cells over boroughs, cut at their borders into pieces.
 

@@ -16,7 +16,7 @@ from tenfold.datasets.london.boundaries import boroughs
 from tenfold.datasets.london.figures import SHARES, ns_sec_figures, poi_figures
 from tenfold.datasets.london.neighbourhoods import centroids, fit_margins, leanings, split, voronoi
 from tenfold.datasets.london.profiles import POI_DENSITY, POPULATION, class_profiles
-from tenfold.datasets.london.raster import Raster
+from tenfold.datasets.london.raster import Raster, product
 from tenfold.datasets.london.wording import describe
 from tenfold.datasets.london.zones import ZONES, Zones, radius
 from tenfold.errors import InputError
@@ -76,9 +76,10 @@ class Simulation:
     def _build(self) -> None:
         weights = self.zones(self.raster.centres)
         thinning = np.exp(-radius(self.raster.centres) / THINNING)
-        self.population = weights @ POPULATION * thinning
+        self.population = (weights * POPULATION).sum(axis=1) * thinning
         profiles = class_profiles(self.categories, np.random.default_rng([self.seed, 2]))
-        self.intensity = (weights @ POI_DENSITY * thinning)[:, None] * (weights @ profiles)
+        density = (weights * POI_DENSITY).sum(axis=1) * thinning
+        self.intensity = density[:, None] * product(weights, profiles)
         self.rates = self.counts / self.raster.sums(self.intensity)
 
     @cached_property

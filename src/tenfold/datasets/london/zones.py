@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from tenfold.datasets.london.raster import places
+from tenfold.datasets.london.raster import places, product
 
 Array = NDArray[np.float64]
 
@@ -66,8 +66,8 @@ class Zones:
         return weights / weights.sum(axis=1, keepdims=True)
 
     def _scores(self, xy: Array) -> Array:
-        bumps = np.exp(_quadratic(xy) @ self._forms)
-        return BASE + TREND * radius(xy)[:, None] / 10_000 + bumps @ self._heights
+        bumps = np.exp(product(_quadratic(xy), self._forms))
+        return BASE + TREND * radius(xy)[:, None] / 10_000 + product(bumps, self._heights)
 
 
 def radius(xy: Array) -> Array:

@@ -1,0 +1,48 @@
+"""Embeddings for programs of one's own: London's hexagons, and the cells of Great Britain in chunks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import shapely
+
+from tenfold.datasets import london
+from tenfold.papers.calliper.city import City
+from tenfold.papers.calliper.clustering import CENTRE
+from tenfold.urban import Pretrained
+from tenfold.urban.clusters import principal_colours
+from tenfold.urban.grids import embed_grid, export_embeddings, h3_centres, simplified
+
+# A thirtieth of the edge of a cell, in metres: coarser outlines would find other cells.
+TOLERANCE = {3: 2000.0, 4: 750.0, 5: 280.0, 6: 105.0, 7: 40.0, 8: 15.0, 9: 6.0}
+DRAWN = 500.0  # metres; half a pixel of the map
+
+
+def hexagons(folder: Path, city: City, embedded: np.ndarray) -> Path:
+    """Write the hexagons with their embeddings as GeoParquet; return the file."""
+    path = folder / "hexagons.parquet"
+    export_embeddings(path, city.hexagons, embedded, {"paper": "calliper", "data": city.data("places")})
+    return path
+
+
+def country(folder: Path, model: Pretrained, resolution: int) -> dict[str, Any] | None:
+    """Embed the H3 cells of Great Britain, written in chunks as GeoParquet; None where there are no districts.
+
+    Returns centres `xy` and colours `rgb` of the cells, simplified `districts`, and `numbers`, a row per cell.
+    """
+    districts = london.districts()
+    if districts is None:
+        return None
+    path = folder / "britain.parquet"
+    centres = h3_centres(simplified(districts, TOLERANCE[resolution]), resolution)
+    embed_grid(model.embed, centres, path, {"paper": "calliper", "resolution": resolution})
+    table = pq.read_table(path)
+    xy = shapely.get_coordinates(shapely.from_wkb(table["geometry"].to_numpy(zero_copy_only=False)))
+    vectors = table.select([name for name in table.column_names if name.startswith("e")])
+    rgb = principal_colours(np.column_stack(vectors.columns), np.linalg.norm(xy - CENTRE, axis=1))
+    numbers = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], **dict(zip("rgb", rgb.T, strict=True))})
+    return {"xy": xy, "rgb": rgb, "districts": simplified(districts, DRAWN), "numbers": numbers}
