@@ -244,7 +244,7 @@ def test_a_ramp_counts_values_beyond_its_ends_in_its_ends():
     norm, values = matplotlib.colors.Normalize(0, 1), np.array([-5.0, 0.01, 0.5, 7.0])
     ramp(axes, norm, matplotlib.colormaps["viridis"], "cosine", values)
     heights = [bar.get_height() for bar in axes.patches]
-    assert heights[0] == max(heights) == pytest.approx(2 * heights[-1]) > 0
+    assert heights[-1] > 0 and heights[0] == max(heights) == pytest.approx(2 * heights[-1])
     assert axes.get_xlim() == (0, 1) and axes.get_xlabel() == "cosine"
 
 

@@ -53,7 +53,7 @@ def test_natural_breaks_ask_no_global_generator():
 
 
 def test_bounds_are_short():
-    assert classify(SHARES).labels("%")[1] == "7 to 11 %"
+    assert classify(SHARES).labels("%", hundredths=True)[1] == "7 to 11 %"
     assert classify(1e4 * SHARES).labels()[1] == "700 to 1100"
 
 
@@ -96,8 +96,8 @@ def test_residuals_have_symmetric_classes_about_zero(size):
 
 
 def test_open_classes_say_so():
-    labels = symmetric(np.random.default_rng(3).normal(0, 0.03, 5000)).labels("points")
-    assert labels == ["under −6 points", "−6 to −2 points", "−2 to 2 points", "2 to 6 points", "over 6 points"]
+    labels = symmetric(np.random.default_rng(3).normal(0, 0.03, 5000)).labels(hundredths=True)
+    assert labels == ["under −6", "−6 to −2", "−2 to 2", "2 to 6", "over 6"]
 
 
 def test_residuals_of_zero_are_refused():

@@ -32,9 +32,9 @@ class Classes:
         found = np.searchsorted(self.bounds[1:-1], values, side="left")
         return np.where(np.isnan(values), -1, found)
 
-    def labels(self, unit: str = "") -> list[str]:
-        """Return "low to high" of each class, lowest first; with a unit ("%", "points") in hundredths."""
-        factor, decimals = (100.0, max(self.decimals - 2, 0)) if unit else (1.0, self.decimals)
+    def labels(self, unit: str = "", hundredths: bool = False) -> list[str]:
+        """Return "low to high" of each class, lowest first, with the unit behind it; shares in hundredths."""
+        factor, decimals = (100.0, max(self.decimals - 2, 0)) if hundredths else (1.0, self.decimals)
         sign = f" {unit}" if unit else ""
         told = [f"{factor * bound + 0.0:.{decimals}f}".replace("-", "−") for bound in self.bounds]
         words = [f"{low} to {high}" for low, high in pairwise(told)]

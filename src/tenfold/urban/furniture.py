@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 ATTRIBUTION = (
@@ -86,10 +87,10 @@ def mark(word: str, colour: Any, marker: str = "h", filled: bool = True) -> Line
 def key(where: Axes | Figure, marks: Sequence[Line2D], **options: Any) -> None:
     """Draw a key without a box; it belongs in a corner that holds no data, or below the panels."""
     look = {"loc": "lower right", "handletextpad": 0.4, "labelspacing": 0.35, "borderaxespad": 0.2, "fontsize": 6.5}
-    legend = where.legend(handles=list(marks), alignment="left", **(look | options))
+    look |= {"alignment": "left", **options}
+    legend = Legend(where, list(marks), [item.get_label() for item in marks], **look)
     legend.set_zorder(7)
-    if isinstance(where, Axes):
-        where.add_artist(legend)  # so that a second key does not take its place
+    where.add_artist(legend)
 
 
 def ramp(axes: Axes, norm: Normalize, colours: Colormap, label: str, values: np.ndarray | None = None) -> None:

@@ -20,7 +20,13 @@ from tenfold.urban.classes import Classes, classify, symmetric
 from tenfold.urban.furniture import key, mark
 
 FIFTHS = ("lowest fifth of areas", "second", "third", "fourth", "highest fifth")
-CORNER = {"fontsize": 5.8, "labelspacing": 0.25, "handletextpad": 0.3}  # keys in the corner of half a page
+CORNER = {
+    "fontsize": 5.8,
+    "labelspacing": 0.25,
+    "handletextpad": 0.3,
+    "handlelength": 0.9,
+    "borderpad": 0.1,
+}  # keys in the corner of half a page
 
 
 def residuals(
@@ -47,15 +53,15 @@ def residuals(
     words = [
         "observed",
         "predicted",
-        "observed − predicted",
+        "observed − predicted, in points of per cent",
         f"where errors cluster (local Moran's I, {100 * level:g} % false discoveries)",
     ]
-    words[2] += "" if moran is None else f"   (Moran's I {moran:.2f})".replace("-", "−")
+    words[2] += "" if moran is None else f" (Moran's I {moran:.2f})".replace("-", "−")
     page = sheet(context, words, 2, title or what, subtitle, note)
     cells, shared = layer(areas, context), classify(np.concatenate([observed, predicted]), scheme)
     for axes, values in zip(page.panels, (observed, predicted), strict=False):
         _classed(axes, cells, values, shared, "%", context)
-    _classed(page.panels[2], cells, left, symmetric(left), "points", context)
+    _classed(page.panels[2], cells, left, symmetric(left), "", context)
     colours = np.array([to_rgb(QUADRANTS[word]) for word in quadrants])
     _panel(page.panels[3], cells, colours, context)
     key(page.panels[3], _marks([word.replace("-", " among ") for word in QUADRANTS], [*QUADRANTS.values()]), **CORNER)
@@ -79,7 +85,7 @@ def predictions(
     colours = steps(len(classes))
     for axes, value in zip(page.panels, values.values(), strict=True):
         _panel(axes, cells, _coloured(classes.of(value), colours), context, 0.6)
-    _row(page, _marks(classes.labels("%"), colours, missing))
+    _row(page, _marks(classes.labels("%", hundredths=True), colours, missing))
     return page.figure
 
 
@@ -112,12 +118,12 @@ def _classed(
     """Draw one panel with the key of its classes in its corner, the highest on top."""
     found, colours = classes.of(values), steps(len(classes), diverging=np.isinf(classes.bounds[0]))
     _panel(axes, cells, _coloured(found, colours), context)
-    key(axes, _marks(classes.labels(unit)[::-1], colours[::-1], (found < 0).any()), **CORNER)
+    key(axes, _marks(classes.labels(unit, hundredths=True)[::-1], colours[::-1], (found < 0).any()), **CORNER)
 
 
 def _marks(words: Sequence[str], colours: Sequence, missing: bool = False) -> list[Line2D]:
     marks = [mark(word, colour, "s") for word, colour in zip(words, colours, strict=True)]
-    return marks + ([mark("no prediction", EMPTY, "s")] if missing else [])
+    return marks + ([mark("missing", EMPTY, "s")] if missing else [])
 
 
 def _panel(axes: Axes, cells: Polygons | Mosaic, colours: np.ndarray, context: Context, scale: float = 0.8) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tenfold.papers.calliper import clustering, encoders
-from tenfold.papers.calliper.city import City, Task
+from tenfold.papers.calliper.city import City, Task, build
 from tenfold.papers.calliper.features import Features, features
 from tenfold.urban import nearest_neighbours
 from tenfold.urban.autocorrelation import moran, neighbours
@@ -36,7 +36,7 @@ def study(
     held out, by the last probe) and `seconds`, what it took to learn on one core. A trained encoder adds its `history`
     and `model`; `hexagons` adds the paper's clusters of them.
     """
-    place = City(**city)
+    place = build(**city)
     began = time.perf_counter()
     model = encoders.made(method, place, encoder, seed)
     known = model.embed if model else features(method, place, encoder, seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -52,28 +54,26 @@ def comparison(scored: pd.DataFrame, published: dict[str, float]) -> Figure:
 
 
 def losses(history: pd.DataFrame) -> Figure:
-    """Draw training and validation loss of every encoder between ln B and the floor, information on the right."""
+    """Draw training and validation loss of every encoder below ln B and above the floor, a panel for each."""
     runs = [*dict.fromkeys(history.run)]
-    figure, panels = plt.subplots(1, len(runs), figsize=(WIDTH_DOUBLE, 2.5), sharey=True, squeeze=False)
-    for axes, run in zip(panels[0], runs, strict=True):
+    figure, panels = plt.subplots(1, len(runs), figsize=(WIDTH_DOUBLE, 2.6))
+    for axes, run in zip(panels, runs, strict=True):
         rows = history[history.run == run]
         for _, one in rows.groupby("seed"):
             axes.plot(one.epoch, one.train_loss, color=GREY, lw=0.8)
             axes.plot(one.epoch, one.validation_loss, color=BLUE, lw=1.2)
-        axes.axhline(rows.bound.iloc[0], color="#333333", lw=0.8, ls="--")
+        bound = rows.bound.iloc[0]
+        axes.axhline(bound, color="#333333", lw=0.8, ls="--")
         axes.axhline(rows.floor.mean(), color=VERMILLION, lw=1.0, ls="-.")
-        axes.set(xlabel="epoch", title=run)
-    panels[0, 0].set_ylabel("contrastive loss in nats")
-    twin = panels[0, -1].secondary_yaxis(
-        "right", functions=(lambda loss: rows.bound.iloc[0] - loss, lambda gain: rows.bound.iloc[0] - gain)
-    )
-    twin.set_ylabel("bound on information in nats")
-    twin.spines["right"].set_visible(True)
+        axes.set(xlabel="epoch", ylabel="loss in nats", title=run)
+        told = axes.secondary_yaxis("right", functions=(partial(np.subtract, bound), partial(np.subtract, bound)))
+        told.set_ylabel("information in nats" if run == runs[0] else "gain over chance in nats")
+        told.spines["right"].set_visible(True)
     handles = [
         Line2D([], [], color=GREY, lw=0.8, label="training"),
         Line2D([], [], color=BLUE, lw=1.2, label="validation"),
-        Line2D([], [], color="#333333", ls="--", lw=0.8, label="ln B: nothing known"),
-        Line2D([], [], color=VERMILLION, ls="-.", lw=1.0, label="floor: class known, copies in the batch remain"),
+        Line2D([], [], color="#333333", ls="--", lw=0.8, label="nothing known (ln B; Space2Vec: 2 ln 2)"),
+        Line2D([], [], color=VERMILLION, ls="-.", lw=1.0, label="floor: copies of a text in the batch"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure

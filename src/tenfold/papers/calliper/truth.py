@@ -11,7 +11,7 @@ from sklearn.preprocessing import normalize
 
 from tenfold.datasets import london
 from tenfold.papers.calliper import city, encoders
-from tenfold.papers.calliper.city import City
+from tenfold.papers.calliper.city import City, build
 from tenfold.papers.calliper.parameters import Parameters
 from tenfold.urban import text_features
 
@@ -31,7 +31,7 @@ def recover(seed: int, city: dict[str, Any], encoder: dict[str, Any]) -> dict[st
     untrained; `information`: the largest ln B - validation loss, the floor's own bound, and the true I(place; class);
     and `maps`: similarity and truth of every class at the places.
     """
-    place = City(**city)
+    place = build(**city)
     world = london.simulation()
     xy = _anywhere(place, seed)
     truth = world.class_probability(xy)[:, [world.classes.index(name) for name in place.classes]]
