@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from tenfold.book import style
+from tenfold.book.figure import DPI, footed
 from tenfold.datasets import london
 from tenfold.errors import InputError
 from tenfold.papers.calliper import britain, choropleths, diagram, maps, palettes, points, tiles
@@ -158,6 +159,21 @@ def test_six_methods_share_their_polygons(hexagons, ground, rng):
     layers = [next(item for item in axes.collections if item.get_rasterized()) for axes in maps_of(figure)]
     assert len({id(layer.get_paths()[0]) for layer in layers}) == 1
     assert not np.array_equal(layers[0].get_facecolor(), layers[1].get_facecolor())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_stored_map_is_the_drawn_one(count, hexagons, ground, rng, tmp_path):
+    """Pixel by pixel; the book's own footer is added below, and moves nothing."""
+    labels = {name: rng.integers(0, 4, len(hexagons)) for name in METHODS[:count]}
+    figure = maps.clusterings(hexagons, labels, ground, note=NOTE)
+    figure.canvas.draw()
+    drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    with footed(figure, "Data: London boroughs (embedded) | tenfold calliper, scale smoke, seed 0") as box:
+        figure.savefig(tmp_path / "map.png", dpi=DPI, bbox_inches=box)
+    stored = np.round(255 * pyplot.imread(tmp_path / "map.png")[..., :3]).astype(int)
+    assert stored.shape[1] == drawn.shape[1] and 20 < len(stored) - len(drawn) < 60
+    differ = (np.abs(stored[: len(drawn)] - drawn).max(-1) > 40).mean()
+    assert differ < 1e-3
 
 
 def test_components_are_drawn_as_they_are(hexagons, ground, rng):
@@ -392,6 +408,9 @@ def test_the_framework_shows_the_batch(ground, rng):
     told = words(figure)
     assert any("frozen" in text for text in told) and sum("trained" in text for text in told) == 2
     assert any(ATTRIBUTION[:60] in text for text in told)
+    towers = diagram.Towers.sized("TF-IDF", 100, 8, 32)
+    told = " ".join(words(diagram.framework(similarity, texts, xy, ground, towers)))
+    assert "TF-IDF\nfrozen" in told and "100 to 32" in told and "8 wavelengths" in told
     with pytest.raises(InputError, match=r"\(5, 5\)"):
         diagram.framework(similarity[:4], texts, xy, ground)
 

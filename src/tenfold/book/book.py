@@ -163,12 +163,13 @@ class Book:
 
         return store.start(function, points, **fixed)
 
-    def ledger(self) -> pd.DataFrame:
+    def ledger(self, own: Iterable[str] = ()) -> pd.DataFrame:
         """Judge the paper's claims on the tables stored so far, show the verdicts, and return them.
 
+        Claims that need data are judged where these were real; `own` names what a reader's own files stand for.
         A claim whose table, column or rows are missing is an `InputError`: it never passes in silence.
         """
-        real = {item.name for item in datasets.used() if item.kind in ("real", "mirror")}
+        real = {item.name for item in datasets.used() if item.kind in ("real", "mirror")} | {*own}
         verdicts = ledger.judged(self.slug, self.scale, self._read, real)
         self._claims = [verdict.record() for verdict in verdicts]
         self._save()

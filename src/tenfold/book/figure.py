@@ -45,30 +45,31 @@ def footed(figure: Figure, footer: str) -> Iterator[Bbox]:
     figure.draw_without_rendering()  # settles the layout, which decides what sticks out
     engine = figure.get_layout_engine()
     # A second pass would move the axes a little, and PNG and SVG apart. Without any engine, rather than with one
-    # that does nothing, saving also needs no drawing beforehand, which is half of its time.
+    # that does nothing, saving also needs no drawing beforehand, which is half of its time. The defaults stay off
+    # while both files are written: matplotlib takes an engine from them again after each.
     with matplotlib.rc_context({"figure.constrained_layout.use": False, "figure.autolayout": False}):
         figure.set_layout_engine(None)
-    canvas = Bbox.from_bounds(0, 0, *figure.get_size_inches())
-    box = Bbox.union([canvas, figure.get_tightbbox()])
-    width, height = canvas.size
-    text = figure.text(
-        (box.x0 + MARGIN) / width,
-        (box.y0 - MARGIN) / height,
-        "",
-        verticalalignment="top",
-        fontsize=SIZE,
-        color=GREY,
-        parse_math=False,
-        in_layout=False,
-    )
-    try:
-        _wrap(text, footer, box.width - 2 * MARGIN)
-        strip = text.get_window_extent().height / figure.dpi + 2 * MARGIN
-        # Whole pixels, so that the drawing above stays as sharp as without a footer.
-        yield Bbox.from_extents(box.x0, box.y0 - math.ceil(strip * DPI) / DPI, box.x1, box.y1)
-    finally:
-        text.remove()
-        figure.set_layout_engine(engine or "none")  # None would mean the default
+        canvas = Bbox.from_bounds(0, 0, *figure.get_size_inches())
+        box = Bbox.union([canvas, figure.get_tightbbox()])
+        width, height = canvas.size
+        text = figure.text(
+            (box.x0 + MARGIN) / width,
+            (box.y0 - MARGIN) / height,
+            "",
+            verticalalignment="top",
+            fontsize=SIZE,
+            color=GREY,
+            parse_math=False,
+            in_layout=False,
+        )
+        try:
+            _wrap(text, footer, box.width - 2 * MARGIN)
+            strip = text.get_window_extent().height / figure.dpi + 2 * MARGIN
+            # Whole pixels, so that the drawing above stays as sharp as without a footer.
+            yield Bbox.from_extents(box.x0, box.y0 - math.ceil(strip * DPI) / DPI, box.x1, box.y1)
+        finally:
+            text.remove()
+            figure.set_layout_engine(engine or "none")  # None would mean the default
 
 
 def _wrap(text, footer: str, width: float) -> None:

@@ -79,6 +79,16 @@ def moran(values: ArrayLike, weights: W, permutations: int = 999, seed: int = 0)
     return Moran(float(statistic.I), float(statistic.EI), float(p))
 
 
+def moran_indices(values: ArrayLike, weights: W) -> NDArray:
+    """Return Moran's I (K,) of each column of values (N, K), as `moran` gives it, without p-values and at once."""
+    matrix = weights.sparse
+    d = np.asarray(values, dtype=float)
+    if d.ndim != 2 or len(d) != weights.n or not np.isfinite(d).all():
+        raise InputError(f"values {d.shape} must be finite rows of {weights.n} places")
+    d = d - d.mean(axis=0)
+    return len(d) / matrix.sum() * (d * (matrix @ d)).sum(axis=0) / (d * d).sum(axis=0)
+
+
 def lisa(values: ArrayLike, weights: W, permutations: int = 999, seed: int = 0, level: float = 0.05) -> pd.DataFrame:
     """Return local Moran statistics of values (N,) (esda), one row per place: local_i, quadrant, p, label.
 

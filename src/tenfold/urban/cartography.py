@@ -131,8 +131,8 @@ def paths(geometry: Iterable) -> list[Path]:
     return [Path(*pair) for pair in zip(np.split(xy, cuts), np.split(codes, cuts), strict=True)]
 
 
-def points(axes: Axes, xy: np.ndarray, colour: np.ndarray | str, size: float, zorder: float = 2) -> None:
-    """Paint points (N, 2) as pixels, in one colour or in N; `size` is their diameter in printed points."""
+def points(axes: Axes, xy: np.ndarray, colour: str, size: float, zorder: float = 2) -> None:
+    """Paint points (N, 2) as pixels in one colour; `size` is their diameter in printed points."""
     dots = axes.scatter(*np.reshape(xy, (-1, 2)).T, s=size**2, c=colour, linewidths=0, rasterized=True, zorder=zorder)
     dots.set_in_layout(False)
 

@@ -88,9 +88,11 @@ def key(where: Axes | Figure, marks: Sequence[Line2D], **options: Any) -> None:
     """Draw a key without a box; it belongs in a corner that holds no data, or below the panels."""
     look = {"loc": "lower right", "handletextpad": 0.4, "labelspacing": 0.35, "borderaxespad": 0.2, "fontsize": 6.5}
     look |= {"alignment": "left", **options}
-    legend = Legend(where, list(marks), [item.get_label() for item in marks], **look)
-    legend.set_zorder(7)
-    where.add_artist(legend)
+    if isinstance(where, Figure):
+        where.legend(handles=list(marks), **look).set_zorder(7)
+    else:
+        # `Axes.legend` keeps one key alone: a second would take the first one's place.
+        where.add_artist(Legend(where, list(marks), [item.get_label() for item in marks], **look)).set_zorder(7)
 
 
 def ramp(axes: Axes, norm: Normalize, colours: Colormap, label: str, values: np.ndarray | None = None) -> None:

@@ -85,7 +85,7 @@ def embed_grid(
     `embed` takes centres (n, 2) in metres to (n, D). Each chunk is written before the next is made, and the file takes
     its place only when it is whole.
     """
-    tables = (_table({"cell": cells}, shapely.points(xy), embed(xy), "Point", metadata) for cells, xy in chunks)
+    tables = (_table({"cell": cells}, shapely.points(xy), embed(xy), ["Point"], metadata) for cells, xy in chunks)
     return _write(Path(path), tables)
 
 
@@ -129,10 +129,16 @@ def _centred(cells: np.ndarray) -> Cells:
     return np.array([h3.int_to_str(int(cell)) for cell in cells]), to_metres(centres[:, ::-1])
 
 
-def _table(columns: Mapping[str, Any], shapes, embeddings: np.ndarray, kinds, metadata) -> pa.Table:
+def _table(
+    columns: Mapping[str, Any],
+    shapes: np.ndarray,
+    embeddings: np.ndarray,
+    kinds: list[str],
+    metadata: Mapping[str, Any] | None,
+) -> pa.Table:
+    """Return one piece of a GeoParquet file, whose schema tells the geometry's kinds and its CRS."""
     from pyproj import CRS as System
 
-    kinds = [kinds] if isinstance(kinds, str) else kinds
     geometry = {"encoding": "WKB", "crs": System.from_user_input(CRS).to_json_dict(), "geometry_types": kinds}
     about = {"version": "1.0.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
     half = np.asarray(embeddings, dtype=np.float16)

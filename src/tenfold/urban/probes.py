@@ -100,7 +100,7 @@ def fit_probes(
         _check_split(split, number, len(y))
     runs = list(product(splits, seeds))
     arrays = _arrays(features, len(runs), len(y))
-    targets_NK = torch.as_tensor(y, dtype=torch.float64 if protocol.double else torch.float32)
+    targets_NK = torch.tensor(y, dtype=torch.float64 if protocol.double else torch.float32)
     probes: list = [None] * len(runs)
     for width in sorted({array.shape[1] for array in arrays}):
         members = [i for i, array in enumerate(arrays) if array.shape[1] == width]

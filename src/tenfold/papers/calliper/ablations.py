@@ -12,13 +12,11 @@ from tenfold.papers.calliper.parameters import Parameters
 
 def variants(p: Parameters) -> dict[str, dict[str, Any]]:
     """Return the changed settings by name; the first changes nothing."""
-    low, high = p.lambda_min, p.lambda_max
     changed = {
         "as at this scale": {},
         "wavelengths 100 m to 10 km": {"lambda_min": 100.0, "lambda_max": 10_000.0},
         "wavelengths 360 m to 20 km": {"lambda_min": 360.0, "lambda_max": 20_000.0},
-        "shortest wavelength doubled": {"lambda_min": min(2 * low, 0.9 * high)},
-        "longest wavelength halved": {"lambda_max": max(high / 2, 1.1 * low)},
+        "shortest wavelength doubled": {"lambda_min": min(2 * p.lambda_min, 0.9 * p.lambda_max)},
         "theory encoding": {"encoding": "theory", "frequencies": p.frequencies + p.frequencies % 2},
         "text normalised too": {"normalize_text": not p.normalize_text},
         "copies count as positives": {"objective": "multipositive"},
@@ -33,16 +31,17 @@ def differs(p: Parameters, change: dict[str, Any]) -> bool:
 
 
 def points(p: Parameters) -> list[dict[str, Any]]:
-    """Return the arguments of the study of every variant, with the MLP probe alone."""
-    made = [results.point(p, "calliper", p.seed, **change) for change in variants(p).values()]
+    """Return the arguments of the study of every variant but the unchanged one, with the MLP probe alone."""
+    made = [results.point(p, "calliper", p.seed, **change) for change in variants(p).values() if change]
     return [{**point, "hexagons": False, "probes": ["mlp"]} for point in made]
 
 
-def table(p: Parameters, found: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return, per variant, the information learnt, the parameters, and the errors of the probes on both splits."""
+def table(p: Parameters, unchanged: dict[str, Any], found: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return, per variant, the information learnt and the errors of the MLP probe on both splits."""
     rows = []
-    for name, one in zip(variants(p), found, strict=True):
-        scores = one["scores"].set_index(["task", "split"])
+    for name, one in zip(variants(p), [unchanged, *found], strict=True):
+        scores = one["scores"]
+        scores = scores[scores.probe == "mlp"].set_index(["task", "split"])
         history = one["history"]
         best = history.loc[history.validation_loss.idxmin()]
         rows.append(

@@ -60,7 +60,7 @@ def identities(city: City) -> pd.DataFrame:
             ("area of London in km2", 1594.7, float(london.outline(city.source).area.sum() / 1e6)),
         ]
     table = pd.DataFrame(rows, columns=["quantity", "expected", "found"]).astype({"expected": float, "found": float})
-    return table.assign(residual=table.found - table.expected)
+    return table.assign(residual=(table.found - table.expected) / np.maximum(table.expected, 1))
 
 
 def autocorrelation(city: City) -> pd.DataFrame:

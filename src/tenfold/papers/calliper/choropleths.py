@@ -53,7 +53,7 @@ def residuals(
     words = [
         "observed",
         "predicted",
-        "observed − predicted, in points of per cent",
+        "observed − predicted, percentage points",
         f"where errors cluster (local Moran's I, {100 * level:g} % false discoveries)",
     ]
     words[2] += "" if moran is None else f" (Moran's I {moran:.2f})".replace("-", "−")

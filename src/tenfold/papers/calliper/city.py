@@ -13,6 +13,9 @@ import numpy as np
 from tenfold.datasets import london
 from tenfold.papers.calliper.parameters import Parameters
 
+OFFICIAL = 400
+"""Classes above which a reader's own POIs count as those of the Ordnance Survey, which has 578 in London."""
+SIMULATED = "Outlines and the figures of each borough are real; everything below the boroughs is simulated."
 SHARES = [f"ns_sec_{k}" for k in range(1, 10)]
 # Census 2021, TS062: the nine classes of the National Statistics Socio-economic Classification.
 NS_SEC = (
@@ -176,7 +179,17 @@ class City:
         """What is real and what is simulated, as a map must say."""
         if self.real:
             return "Points of interest and census shares are real."
-        return "Outlines and the figures of each borough are real; everything below the boroughs is simulated."
+        return SIMULATED
+
+    @property
+    def own(self) -> set[str]:
+        """What a reader's own files stand for, in the words of the claims."""
+        names = {"land_use_labels"} if self.land_use_file else set()
+        if self.pois_file:
+            names.add("london_pois")
+            # The 578 classes of the paper's source; our open POIs have 26.
+            names |= {"os_pois"} if len(self.classes) > OFFICIAL else set()
+        return names
 
     def data(self, *layers: str) -> list[str]:
         """Return the names of the data behind some layers: places, census, hexagons, land_use."""

@@ -28,12 +28,16 @@ PUBLISHED = {
 }
 
 
-def painted(embeddings: np.ndarray, city: City, seed: int) -> dict[str, Any]:
-    """Return `labels` (H,) of the hexagons, numbers of `ROLES`, and the `evidence` of the rule that names them."""
+def painted(embeddings: np.ndarray, city: City, seed: int, counted: bool = False) -> dict[str, Any]:
+    """Return `labels` (H,) of the hexagons, numbers of `ROLES`, and the `evidence` of the rule that names them.
+
+    `counted` adds `choices`, see there.
+    """
     counts = class_counts(city.poi_xy, city.poi_class, len(city.classes), city.hexagon_xy, RADIUS)
     texts = [f"{name}, {kind}" for name, kind in city.kinds.items()]
     named = relabel(cluster(embeddings, CLUSTERS, seed), counts, texts, distance(city))
-    return {"labels": np.asarray(named.labels), "evidence": named.evidence}
+    found = {"labels": np.asarray(named.labels), "evidence": named.evidence}
+    return found | {"choices": choices(embeddings, seed)} if counted else found
 
 
 def distance(city: City) -> np.ndarray:
@@ -91,18 +95,13 @@ def covered(cells: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> np.ndarray:
     return np.bincount(cell, shared, len(cells)) / shapely.area(shapes)
 
 
-def choices(found: Any, city: City) -> pd.DataFrame:
-    """Return, per seed and k, the sum of squares within clusters (k = 1 as 1) and the mean cosine silhouette."""
-    frames = []
-    for number, seed in enumerate(found.seeds):
-        rows = found.model(number=number).embed(city.hexagon_xy)
-        # A third of the cells decides as well as all of them, in a third of the time.
-        rows = rows[np.random.default_rng(seed).choice(len(rows), min(len(rows), 5000), replace=False)]
-        inertia = elbow(rows, range(1, 11))
-        frame = pd.DataFrame({"seed": seed, "k": range(1, 11), "inertia": inertia / inertia[0]})
-        frame["silhouette"] = [np.nan, *silhouettes(rows, range(2, 11), sample=2500)]
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+def choices(embeddings: np.ndarray, seed: int) -> pd.DataFrame:
+    """Return, per number of clusters k, the sum of squares within clusters (k = 1 as 1) and the cosine silhouette."""
+    # A third of the cells decides as well as all of them, in a third of the time.
+    kept = np.random.default_rng(seed).choice(len(embeddings), min(len(embeddings), 5000), replace=False)
+    inertia = elbow(embeddings[kept], range(1, 11))
+    silhouette = [np.nan, *silhouettes(embeddings[kept], range(2, 11), sample=2500)]
+    return pd.DataFrame({"seed": seed, "k": range(1, 11), "inertia": inertia / inertia[0], "silhouette": silhouette})
 
 
 def alike(found: Any) -> pd.DataFrame:

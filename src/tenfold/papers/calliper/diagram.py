@@ -16,7 +16,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from tenfold.book.style import BLUE, GREEN, GREY, VERMILLION, WIDTH_DOUBLE
 from tenfold.errors import InputError
 from tenfold.papers.calliper.palettes import SIMILARITY
-from tenfold.papers.calliper.sheet import EDGE
+from tenfold.papers.calliper.sheet import EDGE, whole
 from tenfold.urban.basemap import Context
 from tenfold.urban.cartography import points
 from tenfold.urban.furniture import ATTRIBUTION, INK, LINE, attribution, frame, ramp, wrapped
@@ -28,12 +28,22 @@ FROZEN = "#e9e6df"
 
 @dataclass(frozen=True)
 class Towers:
-    """The words in the boxes; the numbers are those of the run that is shown."""
+    """The words in the boxes, which hold for every run; `sized` has the numbers of one."""
 
-    text: str = "MiniLM\n6 layers\nfrozen"
-    projection: str = "linear\n384 to 128\ntrained"
-    encoding: str = "sines and\ncosines of\n32 wavelengths"
+    text: str = "text\nencoder\nfrozen"
+    projection: str = "linear\nprojection\ntrained"
+    encoding: str = "sines and\ncosines of\nthe place"
     network: str = "residual\nnetwork\ntrained"
+
+    @classmethod
+    def sized(cls, text: str, features: int, frequencies: int, out: int) -> Towers:
+        """Return the boxes of a run: the text encoder's name, its width, wavelengths, and the embedding's width."""
+        return cls(
+            f"{text}\nfrozen",
+            f"linear\n{features} to {out}\ntrained",
+            f"sines and\ncosines of\n{frequencies} wavelengths",
+            f"residual\nnetwork to {out}\ntrained",
+        )
 
 
 def framework(
@@ -49,7 +59,7 @@ def framework(
     if np.shape(similarity) != (count, count) or np.shape(xy) != (count, 2):
         raise InputError(f"{count} texts need a similarity matrix ({count}, {count}) and places ({count}, 2)")
     lines = wrapped(f"{note} {context.note}\n{ATTRIBUTION}".strip(), WIDTH_DOUBLE)
-    foot = 0.03 + LINE * len(lines) + 0.05
+    foot = whole(0.03 + LINE * len(lines) + 0.05)
     figure = plt.figure(figsize=(WIDTH_DOUBLE, HEIGHT + foot), layout="none")
     attribution(figure, lines, GREY)
     board = figure.add_axes((0, foot / (HEIGHT + foot), 1, HEIGHT / (HEIGHT + foot)))

@@ -13,7 +13,18 @@ from tenfold.urban import Pretrained, Pretraining, pretrain, text_features, untr
 
 def plan(parameters: Parameters, **changes: Any) -> dict[str, Any]:
     """Return the plain values of encoder, network, texts and training; `changes` replace some of them."""
-    names = ("encoding", "frequencies", "lambda_min", "lambda_max", "width", "out", "batch", "epochs", "hgi_epochs")
+    names = (
+        "encoding",
+        "frequencies",
+        "lambda_min",
+        "lambda_max",
+        "width",
+        "out",
+        "batch",
+        "epochs",
+        "patience",
+        "hgi_epochs",
+    )
     values = {name: getattr(parameters, name) for name in (*names, "normalize_text", "text")}
     return values | {"objective": "clip"} | changes
 
@@ -25,7 +36,7 @@ def train(city: City, settings: dict[str, Any], seed: int) -> Pretrained:
     if settings["objective"] == "space2vec":
         # Space2Vec knows no text: its classes take the place of the texts.
         index, features = city.poi_class, np.eye(len(city.classes), dtype=np.float32)
-    names = ("batch", "epochs", "normalize_text", "objective")
+    names = ("batch", "epochs", "patience", "normalize_text", "objective")
     training = Pretraining(**{name: settings[name] for name in names})
     return pretrain(city.poi_xy, index, features, network(settings), training, seed)
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from tenfold.papers.calliper import clustering, encoders
 from tenfold.papers.calliper.city import City, Task, build
-from tenfold.papers.calliper.features import Features, features
+from tenfold.papers.calliper.features import features
 from tenfold.urban import nearest_neighbours
-from tenfold.urban.autocorrelation import moran, neighbours
+from tenfold.urban.autocorrelation import moran_indices, neighbours
 from tenfold.urban.metrics import classification_metrics, distribution_metrics
 from tenfold.urban.probes import Protocol, fit_probes
 from tenfold.urban.splits import Split, blocked_splits, official_split
@@ -33,24 +33,25 @@ def study(
     """Evaluate one method with one seed, on both tasks, with both splits.
 
     Returns `scores` (a row per task, probe and split), `predictions` by task (every row predicted while its borough is
-    held out, by the last probe) and `seconds`, what it took to learn on one core. A trained encoder adds its `history`
-    and `model`; `hexagons` adds the paper's clusters of them.
+    held out, by the last probe) and `seconds`, what it took on one core to learn and to embed the points of both tasks.
+    A trained encoder adds its `history` and `model`; `hexagons` adds the paper's clusters of them.
     """
     place = build(**city)
     began = time.perf_counter()
     model = encoders.made(method, place, encoder, seed)
     known = model.embed if model else features(method, place, encoder, seed)
+    vectors = {name: known(task.xy) for name, task in place.tasks.items()} if known else None
     seconds = time.perf_counter() - began
-    found = {"seconds": seconds} | tested(known, method, place, seed, folds, probe_epochs, probes)
+    found = {"seconds": seconds} | tested(vectors, method, place, seed, folds, probe_epochs, probes)
     if model and model.best_epoch:
         found |= {"history": model.history, "model": model.state()}
     if hexagons:
-        found |= clustering.painted(known(place.hexagon_xy), place, seed)
+        found |= clustering.painted(known(place.hexagon_xy), place, seed, counted=method == "calliper")
     return found
 
 
 def tested(
-    known: Features | None,
+    vectors: dict[str, np.ndarray] | None,
     method: str,
     place: City,
     seed: int,
@@ -58,20 +59,18 @@ def tested(
     probe_epochs: int,
     probes: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Return scores and held-out predictions of the features `known`; None predicts from places or not at all."""
+    """Return scores and held-out predictions of features by task; None predicts from places, or from nothing."""
     rows, kept = [], {}
-    for task in place.tasks.values():
-        vectors = known(task.xy) if known else None
-        for probe in probes if known else ("none",):
+    for name, task in place.tasks.items():
+        for probe in probes if vectors else ("none",):
             for split, splits in _splits(task, folds, seed).items():
-                predicted = _predictions(method, probe, task, vectors, splits, seed, probe_epochs)
-                rows_tested = np.concatenate([item.test for item in splits])
-                rows.append(
-                    {"task": task.name, "method": method, "probe": probe, "split": split, "seed": seed}
-                    | scores(task, rows_tested, predicted)
-                )
+                known = vectors and vectors[name]
+                predicted = _predictions(method, probe, task, known, splits, seed, probe_epochs)
+                held = np.concatenate([item.test for item in splits])
+                row = {"task": name, "method": method, "probe": probe, "split": split, "seed": seed}
+                rows.append(row | scores(task, held, predicted))
                 if split == "blocked":
-                    kept[task.name] = _in_order(rows_tested, predicted)
+                    kept[name] = _in_order(held, predicted)
     return {"scores": pd.DataFrame(rows), "predictions": kept}
 
 
@@ -113,5 +112,5 @@ def scores(task: Task, tested: np.ndarray, predicted: np.ndarray) -> dict[str, f
     if task.kind == "classes":
         return classification_metrics(target, predicted.argmax(axis=1), range(len(task.classes)))
     weights = neighbours(task.xy[tested])
-    left = [moran(share, weights, permutations=0).i for share in (target - predicted).T]
-    return distribution_metrics(target, predicted) | {"moran": float(np.mean(left))}
+    left = moran_indices(target - predicted, weights)
+    return distribution_metrics(target, predicted) | {"moran": float(left.mean())}

@@ -25,6 +25,10 @@ from tenfold.urban.graph import region_edges
 RADIUS = 800.0
 """Metres around a place within which POIs count as its surroundings (ten minutes on foot)."""
 
+DIMS = 64
+"""Columns of the class vectors: more than there are open classes would repeat themselves."""
+TOPICS = 16
+
 Features = Callable[[np.ndarray], np.ndarray]
 
 
@@ -51,7 +55,7 @@ def positional(settings: dict[str, Any]) -> Features:
 
 def _surroundings(method: str, city: City, settings: dict[str, Any], seed: int) -> Features:
     """Return features that follow from the classes of the POIs within `RADIUS` of a place."""
-    dims, number = settings["out"], len(city.classes)
+    dims, number = min(settings["out"], DIMS), len(city.classes)
     if method == "place2vec":
         vectors = place2vec(city.poi_xy, city.poi_class, number, dims, seed)
     elif method == "sppe":
@@ -59,7 +63,7 @@ def _surroundings(method: str, city: City, settings: dict[str, Any], seed: int) 
     profile: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "counts": np.log1p,
         "tf_idf": tf_idf,
-        "lda": lambda counts: lda(counts, min(dims, number), seed),
+        "lda": lambda counts: lda(counts, min(TOPICS, number), seed),
         "doc2vec": lambda counts: doc2vec(counts, dims, seed),
         "place2vec": lambda counts: pooled(counts, vectors),
         "sppe": lambda counts: pooled(counts, vectors),

@@ -36,7 +36,7 @@ class Parameters(Base):
     )
     pois_file: str = parameter("", "", "", help="your own POI file (Ordnance Survey columns or ours); empty: open POIs")
     land_use_file: str = parameter("", "", "", help="your own labelled land-use points; empty: open land use")
-    pois: int = parameter(1500, 20_000, 0, help="POIs to train on, stratified by class; 0 takes all", low=0)
+    pois: int = parameter(1500, 45_000, 0, help="POIs to train on, stratified by class; 0 takes all", low=0)
     names: bool = parameter(False, False, False, help="put names into the texts, as CaLLiPer+ does")
     text: str = parameter(
         "tfidf",
@@ -52,14 +52,17 @@ class Parameters(Base):
     width: int = parameter(64, 256, 256, help="width of the residual network", low=8, high=4096)
     out: int = parameter(32, 128, 128, help="width of the embedding", low=4, high=4096)
     batch: int = parameter(256, 1024, 1024, help="pairs in a batch", low=8, high=65_536)
-    epochs: int = parameter(3, 12, 100, help="passes over the POIs at most", low=1, high=1000)
+    epochs: int = parameter(3, 5, 100, help="passes over the POIs at most", low=1, high=1000)
+    patience: int = parameter(
+        3, 3, 15, help="epochs without a lower validation loss that end a training", low=1, high=1000
+    )
     normalize_text: bool = parameter(False, False, False, help="cosine on the text side too, unlike the official code")
     replicates: int = parameter(1, 3, 5, help="seeds behind each interval", low=1, high=50)
     folds: int = parameter(3, 5, 5, help="folds of whole boroughs", low=2, high=33)
     areas: int = parameter(400, 0, 0, help="areas with NS-SeC to evaluate on; 0 takes all", low=0)
     land_use_points: int = parameter(300, 900, 1000, help="points of each open land-use class", low=50, high=100_000)
     probe_epochs: int = parameter(20, 300, 300, help="passes of a probe at most", low=1, high=10_000)
-    hgi_epochs: int = parameter(3, 60, 500, help="steps of the HGI baseline", low=1, high=10_000)
+    hgi_epochs: int = parameter(3, 20, 500, help="steps of the HGI baseline", low=1, high=10_000)
     resolution: int = parameter(8, 9, 9, help="H3 resolution where the paper's hexagons are absent", low=6, high=10)
     country_resolution: int = parameter(4, 6, 8, help="H3 resolution of the map of Great Britain", low=3, high=9)
     queries: tuple[str, ...] = parameter(QUERIES, QUERIES, QUERIES, help="texts to map")

@@ -124,7 +124,7 @@ def _scattered(axes: Axes, table: gpd.GeoDataFrame, colours: Mapping[str, str], 
     A run of one colour is painted ten times as fast as points of many, so the order is shuffled in ROUNDS runs.
     """
     xy = np.column_stack([table.geometry.x, table.geometry.y])
-    kinds = table[by].where(table[by].isin(list(colours)), "other").to_numpy(dtype=str)
+    kinds = _gathered(table[by], colours).to_numpy(dtype=str)
     lot = np.random.default_rng(0).integers(ROUNDS, size=len(table))
     for turn in range(ROUNDS):
         for kind, colour in colours.items():
@@ -132,6 +132,10 @@ def _scattered(axes: Axes, table: gpd.GeoDataFrame, colours: Mapping[str, str], 
 
 
 def _marks(kinds: pd.Series, colours: Mapping[str, str]) -> list[Line2D]:
-    counts = kinds.value_counts()
-    rest = int(counts.sum() - sum(counts.get(name, 0) for name in colours))
-    return [mark(f"{name}, {counts.get(name, rest):,}", colour, "o") for name, colour in colours.items()]
+    counts = _gathered(kinds, colours).value_counts()
+    return [mark(f"{name}, {counts.get(name, 0):,}", colour, "o") for name, colour in colours.items()]
+
+
+def _gathered(kinds: pd.Series, colours: Mapping[str, str]) -> pd.Series:
+    """Return the kinds, those without a colour of their own as "other"."""
+    return kinds.where(kinds.isin(list(colours)), "other")

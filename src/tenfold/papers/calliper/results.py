@@ -67,6 +67,11 @@ class Results:
         """Return what a method predicts of each row while its borough is held out, with the first seed."""
         return self.found[method, self.seeds[0]]["predictions"][task]
 
+    @cached_property
+    def choices(self) -> pd.DataFrame:
+        """How well numbers of clusters fit CaLLiPer's hexagons, a row per seed and number."""
+        return pd.concat([self.found["calliper", seed]["choices"] for seed in self.seeds], ignore_index=True)
+
     def seconds(self) -> pd.DataFrame:
         """Return how long each method took to learn, on one core of the machine that ran it."""
         rows = [{"method": m, "seed": s, "seconds": self.found[m, s]["seconds"]} for m in METHODS for s in self.seeds]
@@ -126,6 +131,14 @@ def times(seconds: pd.DataFrame) -> pd.DataFrame:
     learners = ["place2vec", "doc2vec", "sppe", "hgi", "space2vec", "calliper"]
     median = seconds.groupby("method").seconds.median()[learners]
     return pd.DataFrame({"seconds": median, "times_calliper": median / median["calliper"]}).reset_index()
+
+
+def speed(seconds: pd.DataFrame) -> pd.DataFrame:
+    """Return, per seed, the seconds of CaLLiPer and of the fastest other method that learns."""
+    wide = seconds.pivot(index="seed", columns="method", values="seconds")
+    rivals = ["place2vec", "doc2vec", "sppe", "hgi", "space2vec"]
+    table = pd.DataFrame({"calliper": wide["calliper"], "fastest_rival": wide[rivals].min(axis=1)})
+    return table.assign(fastest=wide[rivals].idxmin(axis=1)).reset_index()
 
 
 def by_borough(targets: np.ndarray, boroughs: np.ndarray, predicted: dict[str, np.ndarray]) -> pd.DataFrame:

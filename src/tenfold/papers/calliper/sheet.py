@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,6 @@ def sheet(
     subtitle: str = "",
     note: str = "",
     below: float = 0.0,
-    extent: tuple[float, float, float, float] | None = None,
     wide: float = WIDTH_DOUBLE,
     at: tuple[float, float] = (0.015, 0.04),
 ) -> Sheet:
@@ -50,7 +50,7 @@ def sheet(
     panels, for a colour bar; `at` is where the scale bar begins, in shares of a panel. All places are reckoned here:
     no layout pass, which would take longer than the drawing.
     """
-    extent = extent or context.extent
+    extent = context.extent
     shape = (extent[3] - extent[1]) / (extent[2] - extent[0])
     rows = -(-len(titles) // columns)
     width = (wide - (columns + 1) * GAP) / columns
@@ -58,7 +58,7 @@ def sheet(
     lines = wrapped(f"{note} {context.note}\n{ATTRIBUTION}".strip(), wide)
     foot = 0.03 + LINE * len(lines) + GAP
     top = 0.08 + (0.19 if title else 0) + (0.13 * (1 + subtitle.count("\n")) + 0.02 if subtitle else 0)
-    height = foot + below + rows * (width * shape + head + GAP) + top
+    height = whole(foot + below + rows * (width * shape + head + GAP) + top)
     figure = plt.figure(figsize=(wide, height), layout="none")
     attribution(figure, lines, GREY)
     heading(figure, title, subtitle)
@@ -78,6 +78,11 @@ def sheet(
     scale_bar(panels[0], (at[0], at[1] + up), size)
     north_arrow(panels[0], (at[0] + 0.02, at[1] + 0.05 + 1.8 * up), size + 0.5)
     return Sheet(figure, tuple(panels), foot)
+
+
+def whole(inches: float) -> float:
+    """Return a height of whole pixels at 50 dots an inch and its multiples: what is stored stays as sharp as drawn."""
+    return math.ceil(50 * inches) / 50
 
 
 def heading(figure: Figure, title: str, subtitle: str) -> None:

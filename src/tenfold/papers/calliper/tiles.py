@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from tenfold.book.style import GREY, VERMILLION, WIDTH_DOUBLE
 from tenfold.errors import InputError
 from tenfold.papers.calliper.palettes import SEQUENTIAL
-from tenfold.papers.calliper.sheet import EDGE, GAP, heading
+from tenfold.papers.calliper.sheet import EDGE, GAP, heading, whole
 from tenfold.urban.furniture import ATTRIBUTION, INK, LINE, attribution, key, mark, wrapped
 
 GRID = (7, 7)  # columns and rows
@@ -42,7 +42,7 @@ def boroughs(
     rows = -(-len(classes) // 3)
     foot = 0.03 + LINE * len(lines) + GAP
     bottom = foot + 0.13 * rows + 0.1
-    height = bottom + GRID[1] * HEIGHT + 0.45
+    height = whole(bottom + GRID[1] * HEIGHT + 0.45)
     figure = plt.figure(figsize=(WIDTH_DOUBLE, height), layout="none")
     attribution(figure, lines, GREY)
     ticks = "" if predicted is None else "red ticks what was predicted, "
