@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tenfold.papers.calliper import results
@@ -51,7 +52,8 @@ def table(p: Parameters, unchanged: dict[str, Any], found: list[dict[str, Any]])
                 "validation_loss": best.validation_loss,
                 "bound": best.bound,
                 "floor": best.floor,
-                "information": best.bound - best.validation_loss,
+                # The multi-positive loss has another scale: what it falls below its bound is no information bound.
+                "information": np.nan if best.floor == 0 else best.bound - best.validation_loss,
                 "kl_random": scores.kl["sdm", "random"],
                 "kl_blocked": scores.kl["sdm", "blocked"],
                 "f1_random": scores.f1["luc", "random"],

@@ -19,6 +19,8 @@ from tenfold.urban.heads import TextHead
 # Wavelength ranges in metres: the paper's, and the one that suits the spacing of the open POIs.
 RANGES = {"100 m to 10 km (paper)": (100.0, 10_000.0), "360 m to 20 km (laptop)": (360.0, 20_000.0)}
 CENTRE = (530_000.0, 180_000.0)
+CELLS = 10_000_000
+"""Probabilities that are computed at once: 80 MB."""
 
 
 def kernels() -> pd.DataFrame:
@@ -51,11 +53,11 @@ def identities(city: City) -> pd.DataFrame:
         ("boroughs", 33, len(london.boroughs(city.source))),
         ("largest |sum of shares - 1|", 0, float(np.abs(london.ns_sec(city.source)[SHARES].sum(axis=1) - 1).max())),
     ]
-    if london.hexagons(city.source).attrs["kind"] in ("real", "mirror"):
-        area = london.hexagons(city.source).area.mean() / 1e6
+    if city.hexagons.attrs["kind"] in ("real", "mirror"):
+        area = city.hexagons.area.mean() / 1e6
         rows += [
             ("areas", 4994, len(london.ns_sec(city.source))),
-            ("hexagons", 15_041, len(london.hexagons(city.source))),
+            ("hexagons", 15_041, len(city.hexagons)),
             ("area of a hexagon in km2", 0.1061, float(area)),
             ("area of London in km2", 1594.7, float(london.outline(city.source).area.sum() / 1e6)),
         ]
@@ -82,8 +84,8 @@ def local(city: City, residual: np.ndarray) -> pd.DataFrame:
 def calibration(model: Pretrained, city: City, features: TextFeatures, bins: int = 12) -> pd.DataFrame:
     """Return how often a class occurs among POIs that no training saw, by the probability that the encoder gave it.
 
-    P(c | x) = n_c exp A_c(x) / sum_c' n_c' exp A_c'(x). Where all POIs were trained on, they are asked themselves,
-    and `held_out` is false.
+    P(t | x) = n_t exp A_t(x) / sum_t' n_t' exp A_t'(x), summed over the texts t of a class: names make many of one.
+    Where all POIs were trained on, they are asked themselves, and `held_out` is false.
     """
     table = london.pois(city.source, path=city.pois_file or None)
     unseen = table.drop(city.places.index)
@@ -91,10 +93,12 @@ def calibration(model: Pretrained, city: City, features: TextFeatures, bins: int
     asked = asked.sample(min(len(asked), 20_000), random_state=city.seed)
     texts, index = city.texts
     counts = np.bincount(index, minlength=len(texts))
-    given = model.class_probability(asked[["easting", "northing"]].to_numpy(), features.features, counts)
-    column = {text: number for number, text in enumerate(texts)}
-    own = np.array([column.get(text, -1) for text in asked.text])
-    hit = own[:, None] == np.arange(len(texts))
+    member = np.zeros((len(texts), len(city.classes)))
+    member[index, city.poi_class] = 1
+    # With a name in each text there are tens of thousands, too many to hold for all places at once.
+    blocks = np.array_split(asked[["easting", "northing"]].to_numpy(), 1 + len(asked) * len(texts) // CELLS)
+    given = np.concatenate([model.class_probability(xy, features.features, counts) @ member for xy in blocks])
+    hit = asked.poi_class.to_numpy(dtype=str)[:, None] == np.array(city.classes)
     order = np.argsort(given, axis=None)
     parts = np.array_split(order, bins)
     given, hit = given.ravel(), hit.ravel()

@@ -36,7 +36,8 @@ def painted(embeddings: np.ndarray, city: City, seed: int, counted: bool = False
     counts = class_counts(city.poi_xy, city.poi_class, len(city.classes), city.hexagon_xy, RADIUS)
     texts = [f"{name}, {kind}" for name, kind in city.kinds.items()]
     named = relabel(cluster(embeddings, CLUSTERS, seed), counts, texts, distance(city))
-    found = {"labels": np.asarray(named.labels), "evidence": named.evidence}
+    # A column, since a stored frame keeps no index.
+    found = {"labels": np.asarray(named.labels), "evidence": named.evidence.reset_index()}
     return found | {"choices": choices(embeddings, seed)} if counted else found
 
 

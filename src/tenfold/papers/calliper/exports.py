@@ -29,12 +29,12 @@ def hexagons(folder: Path, city: City, embedded: np.ndarray) -> Path:
     return path
 
 
-def country(folder: Path, model: Pretrained, resolution: int) -> dict[str, Any] | None:
-    """Embed the H3 cells of Great Britain, written in chunks as GeoParquet; None where there are no districts.
+def country(folder: Path, city: City, model: Pretrained, resolution: int) -> dict[str, Any] | None:
+    """Embed the H3 cells of Great Britain, written in chunks as GeoParquet; None for a simulated London.
 
     Returns centres `xy` and colours `rgb` of the cells, simplified `districts`, and `numbers`, a row per cell.
     """
-    districts = london.districts()
+    districts = london.districts() if city.real else None
     if districts is None:
         return None
     path = folder / "britain.parquet"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from tenfold.book.style import BLUE, GREEN, GREY, ORANGE, VERMILLION, WIDTH_DOUBLE, WIDTH_SINGLE
 from tenfold.papers.calliper.methods import METHODS, labels
@@ -156,6 +157,7 @@ def ablations(table: pd.DataFrame) -> Figure:
         axes.plot(table[column], table.setting.map(names.index), "o", color=BLUE, ms=4, mec="white", mew=0.5)
         axes.axvline(table[table.setting == names[0]][column].mean(), color=GREY, lw=0.8, ls=":")
         axes.set_xlabel(words)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(axis="x")
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)

@@ -60,8 +60,8 @@ class Parameters(Base):
     replicates: int = parameter(1, 3, 5, help="seeds behind each interval", low=1, high=50)
     folds: int = parameter(3, 5, 5, help="folds of whole boroughs", low=2, high=33)
     areas: int = parameter(400, 0, 0, help="areas with NS-SeC to evaluate on; 0 takes all", low=0)
-    land_use_points: int = parameter(300, 900, 1000, help="points of each open land-use class", low=50, high=100_000)
-    probe_epochs: int = parameter(20, 300, 300, help="passes of a probe at most", low=1, high=10_000)
+    land_use_points: int = parameter(60, 900, 1000, help="points of each open land-use class", low=50, high=100_000)
+    probe_epochs: int = parameter(5, 300, 300, help="passes of a probe at most", low=1, high=10_000)
     hgi_epochs: int = parameter(3, 20, 500, help="steps of the HGI baseline", low=1, high=10_000)
     resolution: int = parameter(8, 9, 9, help="H3 resolution where the paper's hexagons are absent", low=6, high=10)
     country_resolution: int = parameter(4, 6, 8, help="H3 resolution of the map of Great Britain", low=3, high=9)
@@ -75,6 +75,21 @@ class Parameters(Base):
             raise InputError(f"frequencies must be even for the theory encoding, not {self.frequencies}")
         if 0 < self.pois < 2 * self.batch:
             raise InputError(f"pois must be at least two batches ({2 * self.batch}) or 0 for all, not {self.pois}")
-        for name in ("pois_file", "land_use_file"):
-            if (path := getattr(self, name)) and not Path(path).is_file():
-                raise InputError(f"{name}: there is no file {path}")
+        if self.pois_file or self.land_use_file:
+            self._check_files()
+
+    def _check_files(self) -> None:
+        """Read a reader's own files, so that a fault in them is told before a kernel starts; keep where they are."""
+        # Slow to import, and needed by those alone who bring a file.
+        from tenfold.datasets.london.own import own_labels, own_pois
+
+        for name, read in (("pois_file", own_pois), ("land_use_file", own_labels)):
+            if not getattr(self, name):
+                continue
+            # The kernel works in another folder than the reader.
+            path = Path(getattr(self, name)).expanduser().resolve()
+            try:
+                read(path)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from None
+            object.__setattr__(self, name, str(path))
