@@ -39,14 +39,19 @@ class TextFeatures:
         return [self.words.nearest(query) for query in queries] if self.words else queries
 
 
+def kind_here(kind: str) -> str:
+    """Return the kind of text features that is meant on this machine: "auto" is MiniLM where it is installed."""
+    if kind not in KINDS:
+        raise unknown("kind of text features", kind, KINDS)
+    return {"auto": "minilm" if installed() else "tfidf"}.get(kind, kind)
+
+
 def text_features(texts: Iterable[str], kind: str = "auto", dim: int = 128) -> TextFeatures:
     """Return the features of texts by MiniLM or by words; "auto" takes MiniLM where it is installed.
 
     dim: most columns of word features. Raises InputError for an unknown kind, or as `minilm` and `tfidf` do.
     """
-    if kind not in KINDS:
-        raise unknown("kind of text features", kind, KINDS)
-    if kind == "minilm" or (kind == "auto" and installed()):
+    if kind_here(kind) == "minilm":
         return TextFeatures("minilm", "MiniLM (all-MiniLM-L6-v2)", minilm(texts))
     words = tfidf(texts, dim)
     return TextFeatures("tfidf", f"TF-IDF + SVD ({words.features.shape[1]} columns)", words.features, words)

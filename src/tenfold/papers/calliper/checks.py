@@ -19,6 +19,8 @@ from tenfold.urban.heads import TextHead
 # Wavelength ranges in metres: the paper's, and the one that suits the spacing of the open POIs.
 RANGES = {"100 m to 10 km (paper)": (100.0, 10_000.0), "360 m to 20 km (laptop)": (360.0, 20_000.0)}
 CENTRE = (530_000.0, 180_000.0)
+LANDMARKS = {"The National Gallery": (529_990.0, 180_546.0)}
+"""Where a text has a place: easting and northing in metres, from 51.5089 N, 0.1283 W."""
 CELLS = 10_000_000
 """Probabilities that are computed at once: 80 MB."""
 
@@ -73,6 +75,14 @@ def autocorrelation(city: City) -> pd.DataFrame:
     return pd.DataFrame({"share": task.classes, "moran": [m.i for m in found], "p": [m.p for m in found]})
 
 
+def fold(dealt: dict[str, np.ndarray], rows: int) -> np.ndarray:
+    """Return the number (N,) of the fold, from 1, in which each row is tested."""
+    number = np.zeros(rows, dtype=int)
+    for count, tested in enumerate(dealt.values(), 1):
+        number[tested] = count
+    return number
+
+
 def local(city: City, residual: np.ndarray) -> pd.DataFrame:
     """Return the local Moran statistics of a residual (N,) of the areas, the global one as `attrs["moran"]`."""
     weights = neighbours(city.tasks["sdm"].xy)
@@ -94,7 +104,8 @@ def calibration(model: Pretrained, city: City, features: TextFeatures, bins: int
     texts, index = city.texts
     counts = np.bincount(index, minlength=len(texts))
     member = np.zeros((len(texts), len(city.classes)))
-    member[index, city.poi_class] = 1
+    np.add.at(member, (index, city.poi_class), 1)
+    member /= counts[:, None]
     # With a name in each text there are tens of thousands, too many to hold for all places at once.
     blocks = np.array_split(asked[["easting", "northing"]].to_numpy(), 1 + len(asked) * len(texts) // CELLS)
     given = np.concatenate([model.class_probability(xy, features.features, counts) @ member for xy in blocks])
@@ -114,7 +125,8 @@ def training(history: pd.DataFrame) -> pd.DataFrame:
 
 def inventory(city: City) -> pd.DataFrame:
     """Return the POIs of the run by class: category, licence, number, an example of the text."""
-    groups = city.places.groupby("poi_class")
+    texts, index = city.texts
+    groups = city.places.assign(text=np.array(texts)[index]).groupby("poi_class")
     table = groups.agg(
         category=("category", "first"),
         licence=("licence", lambda column: ", ".join(sorted(set(column)))),

@@ -179,6 +179,9 @@ class City:
         """What is real and what is simulated, as a map must say."""
         if self.real:
             return "Points of interest and census shares are real."
+        given = {"points of interest": self.pois_file, "labels of land use": self.land_use_file}
+        if own := " and ".join(name for name, path in given.items() if path):
+            return f"{SIMULATED[:-1]}, but for the reader's own {own}."
         return SIMULATED
 
     @property

