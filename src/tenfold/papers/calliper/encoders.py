@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
+from tenfold.errors import InputError
 from tenfold.papers.calliper.city import City
 from tenfold.papers.calliper.parameters import Parameters
 from tenfold.urban import Pretrained, Pretraining, pretrain, text_features, untrained
@@ -14,19 +16,10 @@ from tenfold.urban.text import kind_here
 
 def plan(parameters: Parameters, **changes: Any) -> dict[str, Any]:
     """Return the plain values of encoder, network, texts and training; `changes` replace some of them."""
-    names = (
-        "encoding",
-        "frequencies",
-        "lambda_min",
-        "lambda_max",
-        "width",
-        "out",
-        "batch",
-        "epochs",
-        "patience",
-        "hgi_epochs",
-    )
-    values = {name: getattr(parameters, name) for name in (*names, "normalize_text")}
+    network = ("encoding", "frequencies", "lambda_min", "lambda_max", "width", "out")
+    training = ("batch", "epochs", "patience", "normalize_text", "hgi_epochs")
+    values = {name: getattr(parameters, name) for name in (*network, *training)}
+    values["device"] = device(parameters.device)
     # What is kept of a run must not pass for that of another kind of text, once MiniLM is installed.
     values["text"] = kind_here(parameters.text)
     return values | {"objective": "clip"} | changes
@@ -39,9 +32,17 @@ def train(city: City, settings: dict[str, Any], seed: int) -> Pretrained:
     if settings["objective"] == "space2vec":
         # Space2Vec knows no text: its classes take the place of the texts.
         index, features = city.poi_class, np.eye(len(city.classes), dtype=np.float32)
-    names = ("batch", "epochs", "patience", "normalize_text", "objective")
+    names = ("batch", "epochs", "patience", "normalize_text", "objective", "device")
     training = Pretraining(**{name: settings[name] for name in names})
     return pretrain(city.poi_xy, index, features, network(settings), training, seed)
+
+
+def device(wanted: str) -> str:
+    """Return the device that "auto" means here, or the one asked for; `InputError` where there is none."""
+    found = torch.cuda.is_available()
+    if wanted == "cuda" and not found:
+        raise InputError("device: there is no CUDA device here; take cpu or auto")
+    return "cuda" if found and wanted != "cpu" else "cpu"
 
 
 def made(method: str, city: City, settings: dict[str, Any], seed: int) -> Pretrained | None:

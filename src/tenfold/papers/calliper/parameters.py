@@ -24,7 +24,7 @@ class Parameters(Base):
     slug: ClassVar[str] = "calliper"
     title: ClassVar[str] = "CaLLiPer: contrastive language-location learning of London"
     budget: ClassVar[dict[str, Budget]] = {
-        "smoke": Budget(minutes=0.33, memory_gb=1.5),
+        "smoke": Budget(minutes=1 / 3, memory_gb=1.5),
         "laptop": Budget(minutes=4.0, memory_gb=3.0),
         "paper": Budget(minutes=180.0, memory_gb=16.0),
     }
@@ -57,6 +57,13 @@ class Parameters(Base):
     epochs: int = parameter(3, 5, 100, help="passes over the POIs at most", low=1, high=1000)
     patience: int = parameter(
         3, 3, 15, help="epochs without a lower validation loss that end a training", low=1, high=1000
+    )
+    device: str = parameter(
+        "cpu",
+        "cpu",
+        "auto",
+        help="where encoders train; auto takes a GPU if there is one",
+        choices=("cpu", "cuda", "auto"),
     )
     normalize_text: bool = parameter(False, False, False, help="cosine on the text side too, unlike the official code")
     replicates: int = parameter(1, 3, 5, help="seeds behind each interval", low=1, high=50)
