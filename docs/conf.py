@@ -89,7 +89,13 @@ def _say(found: re.Match[str]) -> str:
     return f"\\{found['sign']}" if found["sign"] else found[0]
 
 
+def skip_field(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out the fields of named tuples, of which autodoc knows no more than their number."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Any) -> None:
-    """Connect the two hooks."""
+    """Connect the hooks."""
     app.connect("config-inited", collect_notebooks)
     app.connect("autodoc-process-docstring", as_restructured_text)
+    app.connect("autodoc-skip-member", skip_field)

@@ -50,8 +50,8 @@ class Book:
     def __init__(self, parameters):
         self.parameters = parameters
 
-    def start(self, function, points):
-        return SimpleNamespace(results=lambda: [function(**point) for point in points])
+    def start(self, function, points, **fixed):
+        return SimpleNamespace(results=lambda: [function(**point, **fixed) for point in points])
 
 
 @pytest.fixture(scope="session")
@@ -66,4 +66,44 @@ def found(small, tmp_path_factory):
     with embedded(tmp_path_factory.mktemp("data")):
         result = fits.Fits(Book(small))
         assert result.results
+    return result
+
+
+# A London of calliper small enough for a second a study: simulated, with all 33 boroughs.
+TOWN = {"pois": 900, "areas": 200, "land_use_points": 50, "resolution": 7, "epochs": 3, "probe_epochs": 4}
+TOWN |= {"hgi_epochs": 2, "replicates": 2}
+
+
+def town_parameters(**overrides):
+    """Return the parameters of calliper's small town."""
+    from tenfold.papers.calliper import Parameters
+
+    return resolve(Parameters, "smoke", 0, {**TOWN, **overrides})
+
+
+@pytest.fixture(scope="session")
+def town():
+    """The parameters of calliper's small town."""
+    return town_parameters()
+
+
+@pytest.fixture(scope="session")
+def place(town, tmp_path_factory):
+    """The small town itself; what a test asks of it first is made without mirror and network."""
+    from tenfold.papers.calliper import city
+
+    with embedded(tmp_path_factory.mktemp("data")):
+        built = city.build(**city.plan(town))
+        assert built.tasks and built.regions and len(built.hexagons) > 100
+    return built
+
+
+@pytest.fixture(scope="session")
+def studied(town, place, tmp_path_factory):
+    """Every method of calliper studied with two seeds."""
+    from tenfold.papers.calliper import results
+
+    with embedded(tmp_path_factory.mktemp("data")):
+        result = results.Results(Book(town))
+        assert result.found
     return result

@@ -34,7 +34,7 @@ def look():
 
 
 def search(query):
-    return SQUARES.cosine.to_numpy() * len(query)
+    return query, SQUARES.cosine.to_numpy() * len(query)
 
 
 def test_a_text_is_drawn_and_told():
@@ -42,6 +42,12 @@ def test_a_text_is_drawn_and_told():
     assert isinstance(figure, Figure)
     assert words == "“a quiet park”: cosine −2.40 to 3.60, median 1.20"
     assert "“a quiet park”" in [text.get_text() for text in figure.texts]
+
+
+def test_words_that_are_not_known_are_told():
+    figure, words = explore.picture("tranquil", lambda query: ("quiet park", search(query)[1]), SQUARES, GROUND)
+    assert words.startswith("no word of “tranquil” is known, the nearest is “quiet park”: cosine")
+    assert "“quiet park”" in [text.get_text() for text in figure.texts]
 
 
 @pytest.mark.parametrize("query", ["", "  \n"])

@@ -87,7 +87,7 @@ def mark(word: str, colour: Any, marker: str = "h", filled: bool = True) -> Line
 def key(where: Axes | Figure, marks: Sequence[Line2D], **options: Any) -> None:
     """Draw a key without a box; it belongs in a corner that holds no data, or below the panels."""
     look = {"loc": "lower right", "handletextpad": 0.4, "labelspacing": 0.35, "borderaxespad": 0.2, "fontsize": 6.5}
-    look |= {"alignment": "left", **options}
+    look |= {"alignment": "left", "frameon": False, **options}
     if isinstance(where, Figure):
         where.legend(handles=list(marks), **look).set_zorder(7)
     else:

@@ -28,8 +28,8 @@ def pois(source: str = "auto", path: str | Path | None = None) -> gpd.GeoDataFra
     """Return points of interest, one row each: class, category, text, name, file, licence, borough, place (m).
 
     Columns `poi_class`, `category`, `text`, `name` ("" if none), `source`, `licence`, `borough`, `easting`,
-    `northing` and a point in EPSG:27700, in the order of class and place. Open files of the mirror, else the
-    simulated city; with `path` a reader's own file (see `own_pois`). Raises `InputError` for a file that
+    `northing` and a point in EPSG:27700, in the order of class and place. The open files where they are at
+    hand, else the simulated city; with `path` a reader's own file (see `own_pois`). Raises `InputError` for a file that
     cannot be right.
     """
     if path is not None:

@@ -155,7 +155,10 @@ def pairs(batch: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({"text": named, "place": place, "similarity": batch["similarity"].ravel()})
 
 
-def searcher(model: Pretrained, city: City, features: TextFeatures) -> Callable[[str], np.ndarray]:
-    """Return the function from a text to its cosine (H,) with every hexagon."""
-    xy = city.hexagon_xy
-    return lambda query: model.similarity(xy, features.encode([query]))[:, 0]
+def searcher(model: Pretrained, city: City, features: TextFeatures) -> Callable[[str], tuple[str, np.ndarray]]:
+    """Return the function from a text to what is understood of it, and its cosine (H,) with every hexagon."""
+
+    def search(query: str) -> tuple[str, np.ndarray]:
+        return features.understood([query])[0], model.similarity(city.hexagon_xy, features.encode([query]))[:, 0]
+
+    return search

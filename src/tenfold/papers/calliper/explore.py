@@ -16,31 +16,33 @@ from tenfold.papers.calliper import maps
 from tenfold.urban.basemap import Context
 from tenfold.urban.cartography import Polygons
 
+Search = Callable[[str], tuple[str, np.ndarray]]
 DIGITS = 1e-5  # degrees; a metre
 
 
 def picture(
     query: str,
-    search: Callable[[str], np.ndarray],
+    search: Search,
     hexagons: gpd.GeoDataFrame | Polygons,
     context: Context,
     note: str = "",
 ) -> tuple[Figure, str]:
-    """Return the similarity map of one text, and a sentence about it; `search` takes a text to cosines (N,).
+    """Return the similarity map of one text, and a sentence about it.
 
-    Raises `InputError` for an empty text.
+    `search` takes a text to what was understood of it and the cosines (N,). Raises `InputError` for an empty text.
     """
     query = " ".join(query.split())
     if not query:
         raise InputError("write a few words to look for, such as: a quiet park")
-    values = np.asarray(search(query), dtype=float)
-    figure = maps.similarities(hexagons, {query: values}, context, note=note)
-    words = f"“{query}”: cosine {values.min():.2f} to {values.max():.2f}, median {np.median(values):.2f}"
+    meant, values = search(query)
+    figure = maps.similarities(hexagons, {meant: values}, context, note=note)
+    told = "" if meant == query else f"no word of “{query}” is known, the nearest is "
+    words = f"{told}“{meant}”: cosine {values.min():.2f} to {values.max():.2f}, median {np.median(values):.2f}"
     return figure, words.replace("-", "−")
 
 
 def search_box(
-    search: Callable[[str], np.ndarray],
+    search: Search,
     hexagons: gpd.GeoDataFrame | Polygons,
     context: Context,
     start: str,

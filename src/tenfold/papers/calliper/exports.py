@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import shapely
 
-from tenfold.datasets import london
+from tenfold.datasets import label, london
 from tenfold.papers.calliper.city import City
 from tenfold.papers.calliper.clustering import CENTRE
 from tenfold.urban import Pretrained
@@ -22,11 +22,11 @@ TOLERANCE = {3: 2000.0, 4: 750.0, 5: 280.0, 6: 105.0, 7: 40.0, 8: 15.0, 9: 6.0}
 DRAWN = 500.0  # metres; half a pixel of the map
 
 
-def hexagons(folder: Path, city: City, embedded: np.ndarray) -> Path:
-    """Write the hexagons with their embeddings as GeoParquet; return the file."""
-    path = folder / "hexagons.parquet"
-    export_embeddings(path, city.hexagons, embedded, {"paper": "calliper", "data": city.data("places")})
-    return path
+def hexagons(folder: Path, city: City, embedded: np.ndarray) -> None:
+    """Write the hexagons with their embeddings as GeoParquet, hexagons.parquet in `folder`."""
+    # Titles, not names: the name of a reader's own file is a path of their machine.
+    told = {"paper": "calliper", "data": label(city.data("places", "hexagons"))}
+    export_embeddings(folder / "hexagons.parquet", city.hexagons, embedded, told)
 
 
 def country(folder: Path, city: City, model: Pretrained, resolution: int) -> dict[str, Any] | None:

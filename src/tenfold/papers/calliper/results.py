@@ -14,6 +14,7 @@ from tenfold.papers.calliper.parameters import Parameters
 from tenfold.urban import Pretrained
 
 SPLITS = ("random", "blocked")
+LEARNERS = ("place2vec", "doc2vec", "sppe", "hgi", "space2vec", "calliper")
 # The methods whose predictions are mapped side by side.
 PAINTED = ("neighbours", "untrained", "tf_idf", "space2vec", "calliper")
 # Methods whose features follow from the places alone: another seed changes the folds and the probes only.
@@ -133,17 +134,14 @@ def gains(scored: pd.DataFrame) -> pd.DataFrame:
 
 def times(seconds: pd.DataFrame) -> pd.DataFrame:
     """Return the median seconds of each method that learns, and how many times as long as CaLLiPer it takes."""
-    learners = ["place2vec", "doc2vec", "sppe", "hgi", "space2vec", "calliper"]
-    median = seconds.groupby("method").seconds.median()[learners]
+    median = seconds.groupby("method").seconds.median()[list(LEARNERS)]
     return pd.DataFrame({"seconds": median, "times_calliper": median / median["calliper"]}).reset_index()
 
 
 def speed(seconds: pd.DataFrame) -> pd.DataFrame:
-    """Return, per seed, the seconds of CaLLiPer and of the fastest other method that learns."""
-    wide = seconds.pivot(index="seed", columns="method", values="seconds")
-    rivals = ["place2vec", "doc2vec", "sppe", "hgi", "space2vec"]
-    table = pd.DataFrame({"calliper": wide["calliper"], "fastest_rival": wide[rivals].min(axis=1)})
-    return table.assign(fastest=wide[rivals].idxmin(axis=1)).reset_index()
+    """Return, per seed, the seconds of every method that learns, and of the fastest of CaLLiPer's rivals."""
+    wide = seconds.pivot(index="seed", columns="method", values="seconds")[list(LEARNERS)]
+    return wide.assign(fastest_rival=wide.drop(columns="calliper").min(axis=1)).reset_index()
 
 
 def by_borough(targets: np.ndarray, boroughs: np.ndarray, predicted: dict[str, np.ndarray]) -> pd.DataFrame:
