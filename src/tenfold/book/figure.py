@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DPI = 200
 SIZE = 5.5  # points; the smallest type that survives printing
+# Level 4 of zlib takes two thirds of the time of 6, and one fortieth more bytes.
+FORMS = {"png": {"pil_kwargs": {"compress_level": 4}}, "svg": {"metadata": {"Date": None}}}
 MARGIN = 0.04  # inches around the footer
 
 
@@ -28,9 +30,9 @@ def save(figure: Figure, folder: Path, id: str, footer: str) -> None:
     import matplotlib
 
     with footed(figure, footer) as box, matplotlib.rc_context({"svg.hashsalt": "tenfold"}):
-        for form, metadata in (("png", None), ("svg", {"Date": None})):
+        for form, options in FORMS.items():
             with files.atomic(folder / f"{id}.{form}") as temporary:
-                figure.savefig(temporary, format=form, dpi=DPI, bbox_inches=box, metadata=metadata)
+                figure.savefig(temporary, format=form, dpi=DPI, bbox_inches=box, **options)
 
 
 @contextmanager

@@ -95,6 +95,11 @@ class City:
         kept = np.floor(np.arange(self.pois) * (len(table) / self.pois)).astype(int)
         return ordered.iloc[kept].sort_index()
 
+    def load(self) -> None:
+        """Read at once what studies need."""
+        for name in ("poi_xy", "poi_class", "texts", "tasks"):
+            getattr(self, name)
+
     @cached_property
     def poi_xy(self) -> np.ndarray:
         """Coordinates (N, 2) of the POIs in metres."""
