@@ -65,7 +65,7 @@ def test_every_variant_runs_and_none_gives_the_same(studied, town):
     assert table.setting.tolist() == [*ablations.variants(town)]
     assert len(set(table.validation_loss)) == len(set(table.kl_blocked)) == len(table)
     assert table.drop(columns="information").notna().all(axis=None)
-    scores = studied.found["calliper", town.seed]["scores"].set_index(["task", "probe", "split"])
+    scores = studied.found["calliper", town.seed]["scores"].set_index(["task", "probe", "split"]).sort_index()
     first = table.iloc[0]
     assert (first.kl_random, first.kl_blocked) == tuple(scores.kl["sdm", "mlp"][["random", "blocked"]])
     assert (first.f1_random, first.f1_blocked) == tuple(scores.f1["luc", "mlp"][["random", "blocked"]])

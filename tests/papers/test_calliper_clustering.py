@@ -11,7 +11,7 @@ import shapely
 from tenfold.datasets import london
 from tenfold.papers.calliper import clustering
 from tenfold.papers.calliper.methods import CLUSTERED
-from tenfold.urban import ROLES, elbow, silhouettes
+from tenfold.urban import ROLES, agreement, elbow, silhouettes
 
 pytestmark = pytest.mark.xdist_group("calliper")
 
@@ -55,6 +55,12 @@ def test_the_same_seed_gives_the_same_names_whatever_the_scale_of_the_embedding(
     for again in (clustering.painted(rows, place, seed=3), clustering.painted(rows * lengths, place, seed=3)):
         np.testing.assert_array_equal(again["labels"], first["labels"])
     pd.testing.assert_frame_equal(clustering.painted(rows, place, seed=3)["evidence"], first["evidence"])
+
+
+def test_the_seed_decides_where_a_continuum_is_cut(place):
+    rows = np.random.default_rng(0).normal(size=(len(place.hexagons), 8))
+    one, other = (clustering.painted(rows, place, seed)["labels"] for seed in (0, 1))
+    assert agreement(one, other) < 0.9
 
 
 def test_names_hang_on_what_stands_around_and_not_on_the_number_of_the_cluster(place, embeddings, monkeypatch):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from tenfold.datasets import london
+from tenfold.datasets import label, london
 from tenfold.papers.calliper import city, clustering, exports
 from tenfold.papers.calliper.parameters import Parameters
 
@@ -38,9 +38,9 @@ def columns(path, letter="e"):
 
 
 def test_hexagons_come_back_with_their_embeddings(place, studied, tmp_path):
-    embedded = studied.model().embed(place.hexagon_xy)
-    path = exports.hexagons(tmp_path, place, embedded)
-    assert path == tmp_path / "hexagons.parquet"
+    london.ns_sec("simulated")  # another test forgot what was used
+    embedded, path = studied.model().embed(place.hexagon_xy), tmp_path / "hexagons.parquet"
+    exports.hexagons(tmp_path, place, embedded)
     frame = gpd.read_parquet(path)
     assert frame.crs.to_epsg() == 27700 and len(frame) == len(place.hexagons)
     assert shapely.equals(frame.geometry.to_numpy(), place.hexagons.geometry.to_numpy()).all()
@@ -49,7 +49,8 @@ def test_hexagons_come_back_with_their_embeddings(place, studied, tmp_path):
     assert names[0] == "e00" and stored.dtype == np.float16
     np.testing.assert_array_equal(stored, embedded.astype(np.float16))
     told = json.loads(pq.read_schema(path).metadata[b"tenfold"])
-    assert told == {"paper": "calliper", "data": place.data("places")}
+    assert told == {"paper": "calliper", "data": label(place.data("places", "hexagons"))}
+    assert "simulated below the boroughs (synthetic)" in told["data"]
 
 
 def test_the_country_is_embedded_cell_by_cell(britain, place, studied, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenfold.papers.calliper import encoders
-from tenfold.papers.calliper.features import DIMS, RADIUS, TOPICS, features
+from tenfold.papers.calliper.features import DIMS, TOPICS, features
 from tenfold.papers.calliper.methods import CLUSTERED, METHODS, RIVALS, labels
 from tenfold.urban import encoding, place2vec
 
@@ -25,10 +25,10 @@ def xy(place):
 
 
 def brute(place, xy):
-    """Count the POIs of each class within the radius, one place after the other."""
+    """Count the POIs of each class within the 800 m of the brief, one place after the other."""
     counts = np.zeros((len(xy), len(place.classes)))
     for row, centre in enumerate(xy):
-        near = np.hypot(*(place.poi_xy - centre).T) <= RADIUS
+        near = np.hypot(*(place.poi_xy - centre).T) <= 800
         np.add.at(counts[row], place.poi_class[near], 1)
     return counts
 
@@ -119,6 +119,6 @@ def test_hgi_gives_a_place_the_vector_of_its_area(place, settings):
     speak = features("hgi", place, settings, 0)
     centres, _ = place.regions
     at = speak(centres[:50])
-    np.testing.assert_array_equal(speak(centres[:50] + 1.0), at)
+    np.testing.assert_array_equal(speak(centres[:50][::-1] + 1.0), at[::-1])
     assert at.shape[1] == settings["out"]
     assert len(np.unique(at, axis=0)) > 40, "areas differ"

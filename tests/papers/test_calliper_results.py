@@ -215,6 +215,13 @@ def test_shares_of_boroughs_are_means_in_the_order_asked_for(split):
     assert (row.observed, row.predicted) == (found["observed"][2, 4], found["predicted"][2, 4])
 
 
+def test_a_borough_without_areas_has_no_shares(split):
+    task, first, _ = split
+    found = results.borough_shares(task, first, ["Camden", "Sutton"])
+    for shares in found.values():
+        assert np.isnan(shares[1]).all() and shares[0].sum() == pytest.approx(1)
+
+
 def test_painted_shares_are_the_held_out_ones(studied):
     found = results.painted(studied)
     assert list(found) == [METHODS[name].label for name in results.PAINTED]

@@ -13,6 +13,8 @@ import numpy as np
 from tenfold.datasets import london
 from tenfold.papers.calliper.parameters import Parameters
 
+LAND_USES = 10
+"""Classes of the paper's labelled points."""
 OFFICIAL = 400
 """Classes above which a reader's own POIs count as those of the Ordnance Survey, which has 578 in London."""
 SIMULATED = "Outlines and the figures of each borough are real; everything below the boroughs is simulated."
@@ -192,7 +194,9 @@ class City:
     @property
     def own(self) -> set[str]:
         """What a reader's own files stand for, in the words of the claims."""
-        names = {"land_use_labels"} if self.land_use_file else set()
+        names = set()
+        if self.land_use_file and len(self.tasks["luc"].classes) == LAND_USES:
+            names.add("land_use_labels")
         if self.pois_file:
             names.add("london_pois")
             # The 578 classes of the paper's source; our open POIs have 26.

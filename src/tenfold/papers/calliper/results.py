@@ -17,7 +17,7 @@ SPLITS = ("random", "blocked")
 LEARNERS = ("place2vec", "doc2vec", "sppe", "hgi", "space2vec", "calliper")
 # The methods whose predictions are mapped side by side.
 PAINTED = ("neighbours", "untrained", "tf_idf", "space2vec", "calliper")
-# Methods whose features follow from the places alone: another seed changes the folds and the probes only.
+# Methods that learn nothing before their probes do: done in a moment.
 CONTROLS = ("mean", "neighbours", "encoding", "counts", "tf_idf", "untrained", "random")
 
 
@@ -153,9 +153,13 @@ def by_borough(targets: np.ndarray, boroughs: np.ndarray, predicted: dict[str, n
 
 
 def borough_shares(task: city.Task, predicted: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-    """Return observed and predicted shares (B, 9) of boroughs as means over their areas, in the order of `names`."""
+    """Return observed and predicted shares (B, 9) of boroughs as means over their areas, in the order of `names`.
+
+    NaN where a small run has no area in a borough.
+    """
     member = task.boroughs == np.array(names)[:, None]
-    mean = member / np.maximum(member.sum(axis=1, keepdims=True), 1)
+    count = member.sum(axis=1, keepdims=True)
+    mean = member / np.where(count > 0, count, np.nan)
     return {"observed": mean @ task.target, "predicted": mean @ predicted}
 
 
