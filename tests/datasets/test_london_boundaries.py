@@ -98,7 +98,7 @@ def test_unknown_source():
 
 @pytest.mark.mirror
 def test_real_geometry(mirror):
-    """Acceptance test 8 of the brief."""
+    """Numbers and areas as published."""
     areas, outline, cells = london.boroughs(), london.outline(), london.hexagons()
     assert list(areas.code) == CODES
     assert areas.name.tolist() == london.boroughs("simulated").name.tolist()

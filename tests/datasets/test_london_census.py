@@ -32,7 +32,7 @@ def split():
 
 @pytest.mark.mirror
 def test_rows_and_shares(mirror):
-    """Acceptance test 7 of the brief: 4,994 rows whose shares sum to 1."""
+    """4,994 rows whose shares sum to 1."""
     table = london.ns_sec()
     assert len(table) == table.code.nunique() == 4994
     assert np.abs(shares(table).sum(axis=1) - 1).max() < 1e-12

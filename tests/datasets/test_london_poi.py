@@ -190,7 +190,7 @@ def test_real_table(table):
 
 @pytest.mark.mirror
 def test_real_numbers(table):
-    """About as many as the brief says, less those beyond the borders; the entropy is that of few, uneven classes."""
+    """About 60,000, less those beyond the borders; the entropy is that of few, uneven classes."""
     count = table.poi_class.value_counts()
     assert count["bus stops"] == pytest.approx(17_830, abs=10)
     assert count["pubs"] == 4098

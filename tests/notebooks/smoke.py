@@ -24,7 +24,7 @@ class Smoke:
     """
 
     SLUG: str
-    # What the brief asks for; everything else is an extension.
+    # What the paper has; everything else is an extension.
     FIGURES: frozenset = frozenset()
     # What stands in the result beside notebook, record, figures and tables.
     BESIDE: frozenset = frozenset()

@@ -66,7 +66,7 @@ def test_shares_that_do_not_add_up_would_be_seen(place, monkeypatch):
 
 @pytest.mark.mirror
 def test_london_comes_out_as_published(mirror):
-    """Acceptance test 8 of the brief, as the ledger asks for it."""
+    """Numbers and areas as published, as the ledger asks for them."""
     real = city.City(**city.plan(town_parameters(), source="auto"))
     table = checks.identities(real).set_index("quantity")
     assert (table.residual.abs() < tolerance()[0]).all()

@@ -25,7 +25,7 @@ def xy(place):
 
 
 def brute(place, xy):
-    """Count the POIs of each class within the 800 m of the brief, one place after the other."""
+    """Count the POIs of each class within 800 m, one place after the other."""
     counts = np.zeros((len(xy), len(place.classes)))
     for row, centre in enumerate(xy):
         near = np.hypot(*(place.poi_xy - centre).T) <= 800
@@ -38,7 +38,9 @@ def test_methods_are_those_of_the_paper_and_controls():
     assert set(CLUSTERED) <= set(METHODS) and len(CLUSTERED) == 6 and CLUSTERED[-1] == "calliper"
     assert {METHODS[name].kind for name in RIVALS} == {"baseline", "encoder"}
     required = {"mean", "neighbours", "encoding", "untrained", "counts"}
-    assert required <= {name for name, method in METHODS.items() if method.kind == "control"}, "the brief's additions"
+    assert required <= {name for name, method in METHODS.items() if method.kind == "control"}, (
+        "controls that the paper lacks"
+    )
     assert labels(["calliper", "tf_idf"]) == ["CaLLiPer", "TF-IDF"]
 
 

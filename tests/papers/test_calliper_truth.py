@@ -37,7 +37,7 @@ def learnt(tmp_path_factory):
     return recovered, trained[0].history, scores.set_index(["task", "method", "split"])
 
 
-# Acceptance test 11 of the brief
+# What must come out
 
 
 def test_similarity_follows_the_true_probability(learnt):

@@ -61,7 +61,7 @@ def test_bad_input_is_named(scene):
 
 @pytest.mark.mirror
 def test_census_of_london_gives_the_reference_divergence(mirror):
-    """Acceptance test 7 of the brief: KL 0.02883 from coordinates alone, against 0.07393 of the training mean."""
+    """KL 0.02883 from coordinates alone, against 0.07393 of the training mean."""
     import geopandas
     from sklearn.model_selection import train_test_split
 

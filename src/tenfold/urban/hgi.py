@@ -45,8 +45,8 @@ def hgi(
     `graph.region_edges` makes them; region_area: (R,) in any unit; class_features: (classes, F), one-hot when
     None. Adam at 0.006 after a linear warm-up of 40 epochs, gradients clipped at 0.9; `progress` gets epoch and
     loss. Deterministic in `seed`. Raises InputError for shapes that do not fit, POIs in fewer than two regions,
-    and dims that `heads` does not divide. Source: brief, section 5, and RightBank/HGI, where edge weights and
-    coarse similarity come ready-made: `edge_weights` and the cosine of class counts are reconstructions.
+    and dims that `heads` does not divide. Source: a baseline of arXiv 2411.06229, after RightBank/HGI, where edge
+    weights and coarse similarity come ready-made: `edge_weights` and the cosine of class counts are reconstructions.
     """
     xy, labels = points(poi_xy, poi_class, classes)
     region = indices(region, len(xy), np.size(region_area), "region")

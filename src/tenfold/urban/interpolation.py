@@ -16,7 +16,7 @@ def nearest_neighbours(train_xy: ArrayLike, train_target: ArrayLike, test_xy: Ar
 
     p(x) = sum_j y_j/|x - x_j| / sum_j 1/|x - x_j|; at a training point, its own target
     train_xy: (N, 2) and test_xy: (M, 2) in m; train_target: (N, K), such as shares: then rows of the result
-    (M, K) sum to 1 too. Raises InputError unless 1 <= k <= N. Source: brief, sections 5 and 6; scikit-learn.
+    (M, K) sum to 1 too. Raises InputError unless 1 <= k <= N. A control; scikit-learn.
     """
     from sklearn.neighbors import KNeighborsRegressor
 

@@ -28,7 +28,7 @@ def place2vec(
 
     A reconstruction: CaLLiPer's own Place2Vec is unpublished, and Yan et al. count check-ins in distance bins,
     which open data lacks. Area vectors are `pooled(counts, vectors)`. Errors as in `contexts`.
-    Source: brief, section 5 (from memory), after Yan et al. 2017, doi 10.1145/3139958.3140054.
+    Source: a baseline of arXiv 2411.06229, from memory, after Yan et al. 2017, doi 10.1145/3139958.3140054.
     """
     return skip_gram(contexts(poi_xy, poi_class, classes, k, scale), dims, seed, steps=steps).centres
 

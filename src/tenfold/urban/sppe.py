@@ -36,7 +36,7 @@ def sppe(
     more across `region` (N,)), p = q = 1/2. category: (classes,) parents. Area vectors are `pooled`.
     Differs from the authors' code: negatives come from all classes by frequency (theirs never share a walk;
     with few classes all do), and `hierarchy` is ours (their sum is squared as a whole, times 1e-8).
-    Raises InputError for shapes that do not fit. Source: brief, section 5; Huang et al. 2022, doi
+    Raises InputError for shapes that do not fit. Source: a baseline of arXiv 2411.06229; Huang et al. 2022, doi
     10.1080/13658816.2022.2040510, settings from the authors' code; CaLLiPer's own settings are unpublished.
     """
     xy, labels = points(poi_xy, poi_class, classes)

@@ -22,7 +22,7 @@ def class_counts(
     n_a[c] = #{i : |x_i - x_a| <= r, c_i = c}
     poi_xy: (N, 2) and centres: (A, 2) in m; poi_class: (N,) in 0..classes-1; radius in m. Returns (A, classes).
     Raises InputError for shapes that do not fit, coordinates that are not finite, and radius <= 0.
-    Source: brief, section 5 (POI counts within a radius).
+    A control that knows no more than what stands nearby.
     """
     xy, labels = points(poi_xy, poi_class, classes)
     centres = coordinates(centres, "centres")
@@ -72,7 +72,7 @@ def tf_idf(counts: ArrayLike) -> Array:
     """Weigh class counts (A, C) by how rare each class is among the areas.
 
     v_a[c] = n_a[c] (1 + ln((1 + A)/(1 + A_c))), divided by |v_a|; A_c = areas with class c
-    A row without POIs stays zero. Raises InputError for negative counts. Source: brief, section 5;
+    A row without POIs stays zero. Raises InputError for negative counts. Source: a baseline of arXiv 2411.06229;
     the smoothed idf is scikit-learn's.
     """
     from sklearn.feature_extraction.text import TfidfTransformer
@@ -86,7 +86,7 @@ def lda(counts: ArrayLike, topics: int = 16, seed: int = 0, passes: int = 3) -> 
     p(c | a) = sum_t theta_a[t] beta_t[c], theta and beta with Dirichlet priors; theta is returned. Online
     variational Bayes (scikit-learn) in batches of up to 512 areas: 3 passes reach a lower perplexity than 20
     over all areas at once, in a quarter of the time. A row without POIs gets the prior, equal shares. Raises
-    InputError for negative counts and topics < 1. Source: brief, section 5; the number of topics is ours.
+    InputError for negative counts and topics < 1. A baseline of arXiv 2411.06229; the number of topics is ours.
     """
     from sklearn.decomposition import LatentDirichletAllocation
 
@@ -102,7 +102,7 @@ def lda(counts: ArrayLike, topics: int = 16, seed: int = 0, passes: int = 3) -> 
 def pooled(counts: ArrayLike, vectors: ArrayLike) -> Array:
     """Average class vectors (C, D) over the POIs of each area: v_a = sum_c n_a[c] e_c / sum_c n_a[c], (A, D).
 
-    A row without POIs is zero. Raises InputError for shapes that do not fit. Source: brief, section 5.
+    A row without POIs is zero. Raises InputError for shapes that do not fit.
     """
     n, e = counts_of(counts), np.asarray(vectors, dtype=float)
     if e.ndim != 2 or len(e) != n.shape[1]:
