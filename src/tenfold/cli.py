@@ -174,7 +174,9 @@ def _settings(options: argparse.Namespace, notebooks: int) -> workbook.Settings:
         raise InputError(f"--jobs must be a whole number of at least 1, not '{jobs}'")
     together = max(1, min(int(jobs), notebooks))
     threads = max(1, cores // together)
-    sweep = threads if local else int(jobs)
+    # Twice a notebook's share: the last one to finish would leave half of the cores idle otherwise, and a notebook that
+    # waits or draws leaves its own.
+    sweep = min(cores, 2 * threads) if local else int(jobs)
     return workbook.Settings(options.executor, together, threads, sweep, options.offline, options.force)
 
 
