@@ -8,28 +8,17 @@ layer of 64: seconds per epoch of one probe, validation included, for several pr
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
+from stopwatch import best_time
 from tenfold.urban.probes import Protocol, fit_probes
 from tenfold.urban.splits import Split, official_split
 
 ROWS, WIDTH, SHARES, EPOCHS = 4994, 128, 9, 10
-
-
-def best_time(call: Callable[[], object], repeats: int = 3) -> float:
-    """Return the shortest of several wall times in s: the one least disturbed."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def plain(features: torch.Tensor, targets: torch.Tensor, split: Split) -> None:
@@ -52,11 +41,11 @@ def compare_probes() -> None:
     features, targets = rng.normal(size=(ROWS, WIDTH)).astype(np.float32), rng.dirichlet(np.ones(SHARES), ROWS)
     split, protocol = official_split(ROWS), Protocol(epochs=EPOCHS, patience=EPOCHS)
     tensors = torch.from_numpy(features), torch.from_numpy(targets).float()
-    theirs = best_time(lambda: plain(*tensors, split)) / EPOCHS * 1e3
+    theirs = best_time(lambda: plain(*tensors, split), 3) / EPOCHS * 1e3
     for kind in ("linear", "mlp"):
         for count in (1, 5, 18, 96):
             call = partial(fit_probes, features, targets, split, range(count), kind, protocol=protocol)
-            ours = best_time(call) / EPOCHS / count * 1e3
+            ours = best_time(call, 3) / EPOCHS / count * 1e3
             line = f"{kind:6s} {count:3d} probes {ours:6.2f} ms per epoch and probe"
             print(line + (f"   torch loop {theirs:6.2f} ms   ratio {theirs / ours:5.1f}" if kind == "mlp" else ""))
 

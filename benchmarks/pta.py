@@ -13,21 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from stopwatch import best_time
 from tenfold.pta import FreeSpectrum, importance_sample, joint_log_likelihood, model
 from tenfold.pta.spectrum import igw_h2omega, rho2_per_h2omega
 
 BATCH = 100_000
 SCALAR_CALLS = 2_000
-
-
-def best_time(call: Callable[[], object], repeats: int = 7) -> float:
-    """Return the shortest of several wall times in s: the one least disturbed."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def ceffyl_likelihood(spectrum: FreeSpectrum, name: str) -> Callable[[np.ndarray], float] | None:

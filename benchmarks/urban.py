@@ -12,11 +12,11 @@ tokens at hand, without its data loader and its validation: the ratio is a lower
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from stopwatch import best_time
 from tenfold.urban import (
     GridEncoder,
     Pretraining,
@@ -48,16 +48,6 @@ PLACES = (
     "bars",
     "gyms",
 )
-
-
-def best_time(call: Callable[[], object], repeats: int = 5) -> float:
-    """Return the shortest of several wall times in s: the one least disturbed."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def london() -> tuple[np.ndarray, np.ndarray, list[str]]:

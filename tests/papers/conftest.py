@@ -1,11 +1,15 @@
 """Tests of papers see what a machine without mirror or network sees, unless they are marked `mirror`."""
 
+import warnings
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import matplotlib
 import pytest
+from matplotlib import pyplot
 
 from tenfold import datasets
+from tenfold.book import style
 from tenfold.papers.gb_igw import fits
 from tenfold.papers.gb_igw.parameters import Parameters
 from tenfold.pta import cosmology
@@ -22,6 +26,26 @@ def embedded(folder):
         cosmology.freedom.cache_clear()
         yield
     cosmology.freedom.cache_clear()
+
+
+@pytest.fixture
+def house_style():
+    """The notebooks' own style, and no figure left open."""
+    with matplotlib.rc_context():
+        style.apply()
+        matplotlib.use("Agg")
+        yield
+    pyplot.close("all")
+
+
+@pytest.fixture
+def look(house_style):
+    """The same; every warning is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Sockets that another test of this process left are collected at any time.
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
 
 
 @pytest.fixture(autouse=True)

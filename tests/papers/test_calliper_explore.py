@@ -4,13 +4,11 @@ import builtins
 import sys
 
 import geopandas as gpd
-import matplotlib
 import pytest
 import shapely
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from tenfold.book import style
 from tenfold.errors import InputError
 from tenfold.papers.calliper import explore
 from tenfold.urban.basemap import Context
@@ -24,13 +22,7 @@ WHOLE = gpd.GeoDataFrame(geometry=[shapely.box(505_000, 160_000, 555_000, 199_00
 GROUND = Context(WHOLE, WHOLE)
 
 
-@pytest.fixture(autouse=True)
-def look():
-    with matplotlib.rc_context():
-        style.apply()
-        matplotlib.use("Agg")
-        yield
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("house_style")
 
 
 def search(query):

@@ -1,7 +1,5 @@
 """Maps drawn from little data: no warning on the way, what every map must carry, keys that hide nothing."""
 
-import warnings
-
 import geopandas as gpd
 import matplotlib
 import numpy as np
@@ -13,7 +11,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from tenfold.book import style
 from tenfold.book.figure import DPI, footed
 from tenfold.datasets import london
 from tenfold.errors import InputError
@@ -29,17 +26,7 @@ NOTE = "All below the boroughs is simulated."
 METHODS = ("TF-IDF", "Place2Vec", "SPPE", "HGI", "Space2Vec", "CaLLiPer")
 
 
-@pytest.fixture(autouse=True)
-def look():
-    """The notebooks' own style; every warning is an error."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        style.apply()
-        matplotlib.use("Agg")
-        warnings.simplefilter("error")
-        # Sockets that another test of this process left are collected at any time.
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("look")
 
 
 @pytest.fixture(scope="module")

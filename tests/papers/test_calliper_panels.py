@@ -1,13 +1,11 @@
 """Figures that are no maps, from small tables: every number drawn, named, inside the axes; no warning."""
 
-import warnings
 from itertools import pairwise
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -18,17 +16,7 @@ from tenfold.papers.calliper.methods import METHODS
 SPLITS = ("random", "blocked")
 
 
-@pytest.fixture(autouse=True)
-def look():
-    """The notebooks' own style; every warning is an error."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        style.apply()
-        matplotlib.use("Agg")
-        warnings.simplefilter("error")
-        # Sockets that another test of this process left are collected at any time.
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("look")
 
 
 def check(figure, count, zoomed=False):

@@ -3,13 +3,11 @@
 import re
 import sys
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from tenfold.book import style
 from tenfold.errors import InputError
 from tenfold.papers.gb_igw import explore
 from tenfold.pta import FreeSpectrum, gb_monomial, model
@@ -19,13 +17,7 @@ from .conftest import parameters
 GOOD = {"n": -120.0, "N": 60.0, "log10_delta": -8.0, "log10_T_rh": 0.0}
 
 
-@pytest.fixture(autouse=True)
-def look():
-    with matplotlib.rc_context():
-        style.apply()
-        matplotlib.use("Agg")
-        yield
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("house_style")
 
 
 def test_a_point_is_drawn_and_told(small):

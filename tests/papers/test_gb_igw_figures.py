@@ -1,6 +1,5 @@
 """Figures drawn from small tables: no warning on the way, every axis with data labelled, nothing left out."""
 
-import warnings
 from itertools import pairwise
 
 import matplotlib
@@ -10,7 +9,6 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from tenfold.book import style
 from tenfold.papers.gb_igw import checks, corners, exponent, fits, panels, slowroll, spectra, violins
 from tenfold.papers.gb_igw.labels import ARRAY, ARRAY_COLOUR, MODEL, MODEL_COLOUR
 from tenfold.pta import bbn_limit
@@ -20,17 +18,7 @@ from .conftest import embedded, parameters
 GB = ("gb1_log", "gb1_linear")
 
 
-@pytest.fixture(autouse=True)
-def look():
-    """The notebooks' own style; every warning is an error."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        style.apply()
-        matplotlib.use("Agg")
-        warnings.simplefilter("error")
-        # Sockets that another test of this process left are collected at any time.
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("look")
 
 
 def drawn(figure):
