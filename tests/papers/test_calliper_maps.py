@@ -332,6 +332,9 @@ def test_centres_show_a_split(ground, land, rng):
     groups = {"train": np.arange(20), "test": np.arange(20, 30)}
     assert {"train, 20", "test, 10"} <= set(check(points.centroids(rows, ground, groups=groups, note=NOTE), 1, land))
     assert "census area, 30" in words(points.centroids(rows, ground))
+    folds = {f"fold {k}": np.arange(k, 30, 9) for k in range(9)}
+    drawn = points.centroids(rows, ground, groups=folds)
+    assert {f"{name}, {len(members)}" for name, members in folds.items()} <= set(words(drawn)), "no fold may be lost"
 
 
 def test_every_borough_has_a_tile_near_its_place(boroughs):

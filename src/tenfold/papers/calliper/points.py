@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import geopandas as gpd
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tenfold.book.style import BLUE, ORANGE, VERMILLION
+from tenfold.book.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from tenfold.papers.calliper.palettes import CLASSES, LAND_USE, LUMINOUS, MANY, NIGHT, REST
 from tenfold.papers.calliper.sheet import GAP, sheet
 from tenfold.urban.basemap import Context
@@ -19,6 +20,7 @@ from tenfold.urban.cartography import points
 from tenfold.urban.furniture import key, mark
 
 ROUNDS = 6
+GROUPS = (BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY, BLACK)
 
 
 def pois(
@@ -101,7 +103,8 @@ def centroids(
     for name, rows in (groups or {}).items():
         names.iloc[rows] = name
     told = table.assign(group=names.to_numpy())
-    colours = dict(zip(groups or ["census area"], (BLUE, ORANGE, VERMILLION), strict=False))
+    # In turn: a colour that comes twice is better than a group that does not come.
+    colours = dict(zip(groups or ["census area"], cycle(GROUPS), strict=False))
     _scattered(axes, told, colours, "group", size)
     key(axes, _marks(told.group, colours))
     return page.figure

@@ -12,6 +12,7 @@ from tenfold.papers.calliper import city, encoders, evaluation
 from tenfold.papers.calliper.methods import CLUSTERED, METHODS, RIVALS
 from tenfold.papers.calliper.parameters import Parameters
 from tenfold.urban import Pretrained
+from tenfold.urban.pretrained import HISTORY
 
 SPLITS = ("random", "blocked")
 LEARNERS = ("place2vec", "doc2vec", "sppe", "hgi", "space2vec", "calliper")
@@ -54,7 +55,7 @@ class Results:
         for method in ("calliper", "space2vec"):
             for seed in self.seeds:
                 frames.append(self.found[method, seed]["history"].assign(run=METHODS[method].label, seed=seed))
-        return pd.concat(frames, ignore_index=True)[[*("run", "seed"), *frames[0].columns[:-2]]]
+        return pd.concat(frames, ignore_index=True)[["run", "seed", *HISTORY]]
 
     def model(self, method: str = "calliper", number: int = 0) -> Pretrained:
         """Return the trained encoder of a method with the `number`-th seed."""
