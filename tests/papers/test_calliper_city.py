@@ -214,6 +214,12 @@ def test_the_city_of_the_mirror_is_real(mirror):
     assert {"london_pois", "london_ns_sec"} <= set(real.data("places", "census"))
 
 
+@pytest.mark.mirror
+def test_open_land_use_is_not_that_of_a_reader(mirror, own_labels):
+    assert city_of(source="auto", land_use_points=50).own == {"open_land_use"}
+    assert city_of(source="auto", land_use_file=own_labels).own == set()
+
+
 # The ledger
 
 
@@ -248,7 +254,7 @@ def test_stand_ins_judge_no_claim_about_london(place):
 
 
 def test_own_files_open_the_claims_that_wait_for_them():
-    open_data = {"london_ns_sec", "london_pois", "london_hexagons", "london_caz", "london_greenspace", "london_water"}
+    open_data = {"london_ns_sec", "london_pois", "london_hexagons", "london_caz", "london_greenspace", "open_land_use"}
 
     def waiting(real):
         return {claim.id for claim in claims.load("calliper") if judged(claim, real) != "judged"}
@@ -263,7 +269,7 @@ def test_own_files_open_the_claims_that_wait_for_them():
 
 def test_what_claims_need_is_a_data_set_or_a_readers_file():
     known = set(datasets.registry.datasets())
-    own = {"os_pois", "land_use_labels"}
+    own = {"os_pois", "land_use_labels", "open_land_use"}
     missing = {"satclip_weights", "singapore", "calliper_plus_comparison"}
     for claim in claims.load("calliper"):
         assert set(claim.needs) <= known | own | missing, claim.id

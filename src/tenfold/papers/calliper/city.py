@@ -193,8 +193,10 @@ class City:
 
     @property
     def own(self) -> set[str]:
-        """What a reader's own files stand for, in the words of the claims."""
+        """What the files of this run stand for, in the words of the claims: a reader's own, or open land use."""
         names = set()
+        if not self.land_use_file and self.land_use.attrs["kind"] in ("real", "mirror"):
+            names.add("open_land_use")
         if self.land_use_file and len(self.tasks["luc"].classes) == LAND_USES:
             names.add("land_use_labels")
         if self.pois_file:

@@ -26,7 +26,7 @@ RADIUS = 800.0
 """Metres around a place within which POIs count as its surroundings (ten minutes on foot)."""
 
 DIMS = 64
-"""Columns of the class vectors: more than there are open classes would repeat themselves."""
+"""Columns of class vectors where classes are few; the 578 of the paper's POIs get as many as the embedding has."""
 TOPICS = 16
 
 Features = Callable[[np.ndarray], np.ndarray]
@@ -55,7 +55,8 @@ def positional(settings: dict[str, Any]) -> Features:
 
 def _surroundings(method: str, city: City, settings: dict[str, Any], seed: int) -> Features:
     """Return features that follow from the classes of the POIs within `RADIUS` of a place."""
-    dims, number = min(settings["out"], DIMS), len(city.classes)
+    number = len(city.classes)
+    dims = min(settings["out"], max(DIMS, number))
     if method == "place2vec":
         vectors = place2vec(city.poi_xy, city.poi_class, number, dims, seed)
     elif method == "sppe":

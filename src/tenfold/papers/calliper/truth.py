@@ -29,7 +29,7 @@ def recover(seed: int, city: dict[str, Any], encoder: dict[str, Any]) -> dict[st
 
     Returns `correlations`: Spearman's rank correlation of similarity and P(class | place), per class, trained and
     untrained; `information`: the largest ln B - validation loss, the floor's own bound, and the true I(place; class);
-    and `maps`: similarity and truth of every class at the places.
+    `similarity` and `probability` (P, C) of every class at the places `xy` (P, 2).
     """
     place = build(**city)
     world = london.simulation()
