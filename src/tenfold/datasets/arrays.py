@@ -30,6 +30,19 @@ def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise _unreadable(path, error) from error
 
 
+def read_uint8(path: Path, names: tuple[str, ...]) -> list[np.ndarray]:
+    """Read the arrays `names` of an npz file, all of them bytes: images with values 0..255, and labels."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = [arrays[name] for name in names]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
+    for name, array in zip(names, found, strict=True):
+        if array.dtype != np.uint8:
+            raise InputError(f"{path}: {name} holds {array.dtype} values, not uint8")
+    return found
+
+
 def read_text(path: Path) -> np.ndarray:
     """Read a text file of numbers, with `#` comments, as rows and columns."""
     try:

@@ -48,7 +48,8 @@ def fetch(name: str, progress: bool = True) -> Resolution:
     """
     data = dataset(name)
     if not data.published:
-        raise InputError(f"{name}: no address is known to download it from")
+        hint = f"; {data.obtain}" if data.obtain else ""
+        raise InputError(f"{name}: no address is known to download it from{hint}")
     if offline():
         raise InputError(f"{name}: downloads are forbidden (TENFOLD_OFFLINE)")
     return download(data, progress)

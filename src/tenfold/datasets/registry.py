@@ -35,7 +35,8 @@ class Archive:
 class Dataset:
     """A data set of `data/registry.toml`; `mirror` is a folder name, `embedded` a file of `data/embedded`.
 
-    A data set without files is embedded and nowhere else.
+    A data set without files is embedded and nowhere else, or a reader brings it; `obtain` says how, where there is
+    no address to download from.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Dataset:
     mirror: str = ""
     archive: Archive | None = None
     embedded: File | None = None
+    obtain: str = ""
 
     @property
     def bytes(self) -> int:

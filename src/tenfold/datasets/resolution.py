@@ -90,8 +90,7 @@ def _download(data: Dataset) -> Resolution | str:
 def _nowhere(data: Dataset, reason: str) -> str:
     mirror = project.mirror()
     tried = f"not in the mirror {mirror}" if mirror else "no mirror (TENFOLD_MIRROR)"
-    cure = f"let TENFOLD_MIRROR point to a folder that holds {data.mirror}" if data.mirror else ""
-    if data.published:
-        fetch = f"run `tenfold data fetch {data.name}` with a network"
-        cure = f"{fetch}, or {cure}" if cure else fetch
-    return f"{data.name}: {tried}, not in the cache {cache_folder(data)}, {reason}; {cure}"
+    cures = [f"run `tenfold data fetch {data.name}` with a network"] if data.published else []
+    cures += [f"let TENFOLD_MIRROR point to a folder that holds {data.mirror}"] if data.mirror else []
+    cures += [data.obtain] if data.obtain else []
+    return f"{data.name}: {tried}, not in the cache {cache_folder(data)}, {reason}; {', or '.join(cures)}"
