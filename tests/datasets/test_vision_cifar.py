@@ -191,6 +191,7 @@ def test_damaged_pickles_are_refused_in_one_line_wherever_they_break(tmp_path):
         ({b"data": COLOUR[:2]}, "holds no data or no labels"),
         ({b"data": COLOUR[:2], b"labels": [1]}, "must hold rows"),
         ({b"data": COLOUR[:2], b"labels": [1, "two"]}, "must hold rows"),
+        ({b"data": COLOUR[:2], b"labels": [1, 10**30]}, "must hold rows"),
         ({b"data": COLOUR[:2].astype(np.int16), b"labels": [1, 2]}, "must hold rows"),
         ({b"data": COLOUR[:2].view(np.int8), b"labels": [1, 2]}, "must hold rows"),
         ({b"data": COLOUR[:2, 1:], b"labels": [1, 2]}, "must hold rows"),
@@ -201,6 +202,24 @@ def test_damaged_pickles_are_refused_in_one_line_wherever_they_break(tmp_path):
 def test_a_batch_of_another_kind_is_refused(tmp_path, batch, words):
     folder = put(tmp_path, python_files("cifar10") | {"data_batch_1": pickle.dumps(batch, protocol=4)})
     with pytest.raises(InputError, match=words):
+        read_cifar("cifar10", folder)
+
+
+@pytest.mark.parametrize(
+    "greedy",
+    [
+        b"\x80\x02}r" + struct.pack("<I", 3_000_000) + b".",
+        b"\x80\x02}p3000000\n.",
+        b"\x80\x05\x96" + struct.pack("<Q", 1 << 26) + b"few.",
+        b"\x80\x02T" + struct.pack("<i", 1 << 26) + b"few.",
+    ],
+    ids=["memo", "memo in words", "byte array", "string"],
+)
+def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path, greedy):
+    folder = put(tmp_path, python_files("cifar10") | {"data_batch_1": greedy})
+    with pytest.raises(
+        InputError, match=r"data_batch_1 is refused as a pickle: (it asks for 3000000 places|.*expected)"
+    ):
         read_cifar("cifar10", folder)
 
 

@@ -20,7 +20,7 @@ def activation(channels=6, seed=0, **options):
 
 
 def images(rows=4, channels=6, size=5, seed=1):
-    x = torch.randn(rows, channels, size, size, generator=generator(seed), dtype=torch.float64)
+    x = torch.randn(rows, channels, size, size + 1, generator=generator(seed), dtype=torch.float64)
     return x.to(memory_format=torch.channels_last)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tenfold.errors import InputError
-from tenfold.nets import SharedConv, initialise, prunable, resnet, share_counts, stages
+from tenfold.nets import DyReLU, SharedConv, initialise, prunable, resnet, share_counts, stages
 
 
 def generator(seed):
@@ -188,6 +188,14 @@ def test_a_copy_shares_its_own_kernels():
 def test_sharing_starts_behind_the_ratio(ratio, uses):
     model = resnet([6, 5, 2], (2, 2, 2), ratio)
     assert sum(isinstance(module, SharedConv) for module in model.modules()) == uses
+
+
+@pytest.mark.parametrize(("name", "late"), [("dyrelu", False), ("dyrelu-legacy", True)])
+def test_activations_are_made_as_asked(name, late):
+    model = resnet([2, 1], (8, 16), activation=name, reduction=2)
+    found = [module for module in model.modules() if isinstance(module, DyReLU)]
+    assert len(found) == 7 and all(module.legacy_off is late for module in found)
+    assert [len(module.fc1.weight) for module in found] == [4] * 5 + [8] * 2
 
 
 def test_stages_name_every_parameter():

@@ -84,7 +84,7 @@ def test_the_random_subset_is_that_of_the_official_rule():
         random_subset(45_000, 0.3), np.random.RandomState(12345).choice(45_000, 13_500, replace=False)
     )
     assert random_subset(10, 0.5, seed=1).tolist() != OFFICIAL
-    assert sorted(random_subset(10, 1.0).tolist()) == list(range(10))
+    assert sorted(random_subset(10, 1.0)) == list(range(10))
 
 
 def test_a_balanced_subset_keeps_the_proportions():
@@ -98,7 +98,13 @@ def test_a_balanced_subset_keeps_the_proportions():
     for label in range(3):
         own = np.flatnonzero(labels == label)
         best = own[np.argsort(-scores[own])][: (labels[rows] == label).sum()]
-        assert set(best) == set(rows[labels[rows] == label].tolist())
+        assert set(best) == set(rows[labels[rows] == label])
+
+
+def test_a_small_class_waits_for_half_its_share():
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    counts = [np.bincount(labels[balanced_subset(labels, labels, n / 100)], minlength=3).tolist() for n in (1, 4, 7)]
+    assert counts == [[1, 0, 0], [3, 1, 0], [4, 2, 1]]
 
 
 def test_balanced_subsets_are_nested():

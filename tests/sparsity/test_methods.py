@@ -131,6 +131,7 @@ def test_a_window_with_one_update_prunes_at_once():
     [
         (lambda: Method("rigel", 0.1), "did you mean 'rigl'"),
         (lambda: Method("rigl", 0.0), "density"),
+        (lambda: Method("dense", 0.5), "a dense network has density 1"),
         (lambda: Method("rigl", 1.5), "density"),
         (lambda: Method("rigl", 0.1, rule="set"), "rule of rigl"),
         (lambda: Method("set", 0.1, rule="rigl"), "rule of set"),

@@ -1,11 +1,14 @@
 """Scores in closed form, the laws they obey, and masks that keep exactly what they should."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
 
 from tenfold.errors import InputError
-from tenfold.nets import initialise, mlp, prunable, replica, resnet
+from tenfold.nets import initialise, mlp, prunable, replica, resnet, set_beta
+from tenfold.sparsity import scores as scoring
 from tenfold.sparsity.effective import live_masks
 from tenfold.sparsity.scores import (
     grasp_scores,
@@ -66,27 +69,33 @@ def test_snip_of_a_linear_model_in_closed_form():
     torch.testing.assert_close(snip_scores(model, x, y), {"weight": expected / expected.sum()})
 
 
-def test_grasp_is_weight_times_hessian_times_gradient():
-    """H g by central differences of the gradient along g."""
-    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 10, bias=False)).double()
+@pytest.mark.parametrize(("scale", "sign"), [(1.0, 1), (8.0, -1)])
+def test_grasp_is_weight_times_hessian_times_gradient(scale, sign):
+    """H g by central differences of the gradient along g; the sum of scores, by which they are divided, has a sign."""
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 10, bias=False))
+    initialise(model, [generator(1)]).double()
+    model[2].weight.data.mul_(scale)
     x, y = batch(9, shape=(4,))
     x = x.double()
+    if sign < 0:  # sure and right: larger weights would lower the gradient
+        y = model(x).argmax(1)
     weights = list(prunable(model).values())
 
     def gradient():
         return torch.autograd.grad(nn.functional.cross_entropy(model(x) / 3.0, y), weights)
 
     g, eps, sides = gradient(), 1e-4, []
-    for sign in (1, -2, 1):
+    for step in (1, -2, 1):
         with torch.no_grad():
             for weight, direction in zip(weights, g, strict=True):
-                weight += sign * eps * direction
+                weight += step * eps * direction
         sides.append(gradient())
     raw = [w.detach() * (high - low) / (2 * eps) for w, high, low in zip(weights, *sides[:2], strict=True)]
-    total = sum(part.sum() for part in raw).abs() + 1e-10
+    total = sum(part.sum() for part in raw)
+    assert total.sign() == sign
     found = grasp_scores(model, x, y, temperature=3.0)
     for score, part in zip(found.values(), raw, strict=True):
-        torch.testing.assert_close(score, part / total, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(score, part / total.abs(), rtol=1e-4, atol=1e-7)
 
 
 def test_synflow_of_two_linear_layers_in_closed_form():
@@ -169,6 +178,13 @@ def test_synflow_sees_neither_signs_nor_statistics_nor_standardisation():
     torch.testing.assert_close(synflow_scores(standard, SHAPE), synflow_scores(plain, SHAPE))
 
 
+def test_synflow_takes_a_dynamic_activation_for_relu():
+    model = tiny(activation="dyrelu")
+    dynamic = synflow_scores(model, SHAPE)
+    set_beta(model, 0.0)
+    torch.testing.assert_close(synflow_scores(model, SHAPE), dynamic)
+
+
 def test_synflow_reaches_beyond_single_precision():
     model = mlp(10, [100] * 30, batch_norm=False)
     with torch.no_grad():
@@ -186,6 +202,18 @@ def test_iterative_synflow_never_empties_a_layer_of_a_chain():
         assert min(mask.sum().item() for mask in masks.values()) >= 1
     once = synflow_masks(model, (20,), 12 / weights, rounds=1)
     assert min(mask.sum().item() for mask in once.values()) == 0
+
+
+def test_what_synflow_has_pruned_never_returns(monkeypatch):
+    """Few rounds leave weights without a path, whose score is that of the pruned ones: they stay before them."""
+    seen = []
+    monkeypatch.setattr(scoring, "prune_by_score", lambda *given: seen.append(prune_by_score(*given)) or seen[-1])
+    for seed in range(10):
+        seen.clear()
+        model = initialise(mlp(6, (6, 6), 4), [generator(seed)])
+        synflow_masks(model, (6,), 0.08, rounds=4)
+        for before, after in pairwise(seen):
+            assert all((after[name] <= before[name]).all() for name in after)
 
 
 def test_iterative_synflow_may_empty_a_residual_branch_but_no_cut():

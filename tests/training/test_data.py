@@ -49,11 +49,13 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 
 
 def test_each_replica_draws_from_rows_of_its_own():
-    rows = [[0, 2, 4, 6], [1, 1, 5, 22]]
+    rows = [[0, 2, 4, 6, 8, 10], [1, 1, 5, 11, 21, 22]]
     data = numbered(rows=rows)
-    assert data.size == 4
-    found = drawn(data, [0, 0], batch=3)
-    assert [sorted(row.tolist()) for row in found] == rows
+    assert data.size == 6
+    epochs = [drawn(data, [0, 0], epoch, batch=4) for epoch in (1, 2)]
+    for found in epochs:
+        assert [sorted(row.tolist()) for row in found] == rows
+    assert not torch.equal(*epochs)
 
 
 def test_the_same_seed_permutes_different_rows_in_the_same_way():

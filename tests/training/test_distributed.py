@@ -33,24 +33,27 @@ class Norms(Rule):
         self.found.append(run.grad_norms.clone())
 
 
-class Sink(nn.Module):
-    """A parameter that no process uses beside one that all use."""
+class Odd(nn.Module):
+    """A network with a parameter that is not used, and a buffer that sees the rows of its own process only."""
 
     def __init__(self, model):
         super().__init__()
         self.model, self.replicas = model, model.replicas
         self.idle = nn.Parameter(torch.ones(self.replicas))
+        self.register_buffer("seen", torch.zeros(self.replicas))
 
     def forward(self, x):
+        if self.training:
+            self.seen += x.detach().flatten(1).sum(1)
         return self.model(x)
 
 
 def train(folder, rank=0):
     """Train and write what this process saw."""
     # Other weights on every process but the first, whose weights count.
-    model = Sink(stack([seed + 10 * rank for seed in SEEDS], "mlp", batch_norm=False))
+    model = Odd(stack([seed + 10 * rank for seed in SEEDS], "mlp", batch_norm=False))
     norms, seen = Norms(), []
-    options = {"test": images(seed=3), "checkpoint": folder / "run.pt", "progress": seen.append}
+    options = {"test": images(seed=3), "checkpoint": folder / f"run-{rank}.pt", "progress": seen.append}
     history = fit(model, Resident(*images()), RECIPE, SEEDS, rules=[norms], **options)
     history.drop(columns="seconds").to_csv(folder / f"history-{rank}.csv", index=False)
     torch.save({"model": model.state_dict(), "norms": norms.found, "reports": len(seen)}, folder / f"state-{rank}.pt")
@@ -66,7 +69,8 @@ def together(tmp_path_factory):
     """The folder in which two processes have trained together."""
     folder = tmp_path_factory.mktemp("together")
     # What torchrun sets, without the seconds that it takes to start itself.
-    common = {"PYTHONPATH": str(project.root()), "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2"}
+    places = os.pathsep.join([str(project.root()), str(project.root() / "src")])
+    common = {"PYTHONPATH": places, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2"}
     common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     processes = [
         subprocess.Popen(
@@ -99,6 +103,8 @@ def test_two_processes_equal_one(together, tmp_path):
     for rank in range(2):
         shared, found = read(together, rank)
         pd.testing.assert_frame_equal(shared, history, rtol=1e-5, check_exact=False)
+        # The mean of what both have seen, which one process sees alone.
+        found["model"]["seen"] *= 2
         torch.testing.assert_close(found["model"], state["model"], rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(found["norms"], state["norms"], rtol=1e-4, atol=1e-6)
 
@@ -111,12 +117,12 @@ def test_both_processes_end_with_the_same_bits(together):
 
 def test_the_first_process_alone_writes_and_reports(together):
     assert [read(together, rank)[1]["reports"] for rank in range(2)] == [3, 0]
-    assert [item.name for item in together.glob("*run*")] == ["run.pt"]
+    assert [item.name for item in together.glob("run*")] == ["run-0.pt"]
 
 
 def test_one_process_goes_on_with_the_checkpoint_of_two(together):
-    model = Sink(stack(SEEDS, "mlp", batch_norm=False))
-    path = together / "run.pt"
+    model = Odd(stack(SEEDS, "mlp", batch_norm=False))
+    path = together / "run-0.pt"
     history = fit(model, Resident(*images()), RECIPE, SEEDS, rules=[Norms()], checkpoint=path)
     assert history.drop(columns="seconds").shape == read(together, 0)[0].shape
     torch.testing.assert_close(model.state_dict(), read(together, 0)[1]["model"], rtol=0, atol=0)

@@ -136,6 +136,13 @@ def test_each_replica_is_clipped_to_its_own_norm():
         assert after[1].item() == pytest.approx(0.01, rel=1e-3)
 
 
+def test_training_is_in_training_mode_whatever_came_in():
+    models = [stack([0]), stack([0]).eval()]
+    for model in models:
+        fit(model, resident(), RECIPE, [0])
+    assert same(weights(models[0]), weights(models[1]))
+
+
 def test_norms_are_there_without_clipping_too():
     witness = Witness()
     fit(stack([0, 1]), resident(), RECIPE, [0, 1], rules=[witness])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -136,8 +137,8 @@ def _pickled(content: bytes, name: str, layout: Layout, path: Path) -> tuple[np.
     if not isinstance(data, Pixels) or not isinstance(labels, list):
         raise InputError(f"{path}: {name} holds no data or no {layout.label_key.decode()}")
     table = data.table()
-    if table is None or len(table) != len(labels) or not all(type(label) is int for label in labels):
-        raise InputError(f"{path}: {name} must hold rows of {PIXELS} bytes and a whole number for each")
+    if table is None or len(table) != len(labels) or not all(type(y) is int and 0 <= y < 256 for y in labels):
+        raise InputError(f"{path}: {name} must hold rows of {PIXELS} bytes and a label in 0..255 for each")
     return _shaped(table), np.array(labels, dtype=np.int64)
 
 
@@ -183,7 +184,9 @@ class Pixels:
         _, shape, element, columns_first, raw = self.state
         if not isinstance(element, Element) or element.code not in ("u1", b"u1") or not isinstance(raw, bytes):
             return None
-        if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] != PIXELS or math.prod(shape) != len(raw):
+        if not isinstance(shape, tuple) or len(shape) != 2 or not all(type(number) is int for number in shape):
+            return None
+        if shape[1] != PIXELS or math.prod(shape) != len(raw):
             return None
         return np.frombuffer(raw, np.uint8).reshape(shape, order="F" if columns_first else "C")
 
@@ -205,6 +208,7 @@ class Reader(pickle.Unpickler):
 def _loaded(content: bytes, name: str, path: Path) -> dict:
     """Return the dictionary that a pickle holds; raises InputError for any other content."""
     try:
+        _check_memory(content)
         found = Reader(io.BytesIO(content), encoding="bytes").load()
     except BROKEN as error:
         _refuse(path, name, error)
@@ -212,6 +216,14 @@ def _loaded(content: bytes, name: str, path: Path) -> dict:
         raise InputError(f"{path}: {name} holds a {type(found).__name__}, not a batch")
     # Python 3 writes the keys as text, the publisher's Python 2 as bytes.
     return {key.encode() if isinstance(key, str) else key: value for key, value in found.items()}
+
+
+def _check_memory(content: bytes) -> None:
+    """Raise before a few bytes make the unpickler ask for gigabytes: lengths and memo numbers beyond the content."""
+    # genops itself refuses a length that the content does not have.
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(content):
+            raise pickle.UnpicklingError(f"it asks for {argument} places to remember, more than it has bytes")
 
 
 def _refuse(path: Path, name: str, error: Exception) -> NoReturn:

@@ -65,7 +65,7 @@ class DyReLU(nn.Module):
 
 
 class _Branches(torch.autograd.Function):
-    """y = max(a1 x + b1, a2 x + b2), with a gradient written without boolean masks, which are ten times as slow.
+    """y = max(a1 x + b1, a2 x + b2), with a gradient written without boolean masks, which cost several times as much.
 
     With G the gradient at y, G1 the part of it where branch 1 is the larger, and sums over H, W:
     dx = a2 G + (a1 - a2) G1, da1 = sum G1 x, da2 = sum G x - da1, db1 = sum G1, db2 = sum G - db1.

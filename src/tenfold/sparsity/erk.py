@@ -92,6 +92,8 @@ def random_mask(shape: Sequence[int], count: int, generator: torch.Generator) ->
     size = math.prod(shape)
     if not 0 <= count <= size:
         raise InputError(f"a mask of {size} positions cannot have {count} ones")
+    if count == size:
+        return torch.ones(*shape, device=generator.device)
     mask = torch.zeros(size, device=generator.device)
     mask[torch.randperm(size, generator=generator, device=generator.device)[:count]] = 1
     return mask.view(*shape)

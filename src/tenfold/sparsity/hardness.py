@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from tenfold.errors import InputError
@@ -35,40 +35,40 @@ def el2n(logits: ArrayLike | Tensor, targets: ArrayLike | Tensor, squared: bool 
     return scores.mean(0) if scores.ndim == 2 else scores
 
 
-def hard_subset(scores: ArrayLike | Tensor, ratio: float) -> Tensor:
+def hard_subset(scores: ArrayLike | Tensor, ratio: float) -> NDArray[np.int64]:
     """Return the indices (int(N ratio),) of the largest scores, in decreasing order, ties by index.
 
     The subset of a smaller ratio is the beginning of that of a larger one. Raises InputError for a ratio outside
     (0, 1] or one that keeps nothing, and for scores that are not one row of numbers. arXiv 2409.09196, section 3.1.
     """
     scores = _row(scores)
-    return torch.argsort(scores, descending=True, stable=True)[: _count(len(scores), ratio)]
+    return torch.argsort(scores, descending=True, stable=True)[: _count(len(scores), ratio)].numpy()
 
 
-def easy_subset(scores: ArrayLike | Tensor, ratio: float) -> Tensor:
+def easy_subset(scores: ArrayLike | Tensor, ratio: float) -> NDArray[np.int64]:
     """Return the indices (int(N ratio),) of the smallest scores, in increasing order; otherwise as `hard_subset`."""
     scores = _row(scores)
-    return torch.argsort(scores, stable=True)[: _count(len(scores), ratio)]
+    return torch.argsort(scores, stable=True)[: _count(len(scores), ratio)].numpy()
 
 
-def random_subset(n: int, ratio: float, seed: int = 12345) -> Tensor:
+def random_subset(n: int, ratio: float, seed: int = 12345) -> NDArray[np.int64]:
     """Return int(n ratio) of the indices 0..n-1, drawn without replacement in the order of the official code.
 
     RandomState(seed).choice(n, int(n ratio), replace=False): with the default seed every method and every run gets
     the same subset. Raises InputError as `hard_subset`. arXiv 2409.09196, section 3.2.
     """
     count = _count(n, ratio)
-    return torch.from_numpy(np.random.RandomState(seed).choice(n, count, replace=False).astype(np.int64))
+    return np.random.RandomState(seed).choice(n, count, replace=False).astype(np.int64)
 
 
-def balanced_subset(scores: ArrayLike | Tensor, labels: ArrayLike | Tensor, ratio: float) -> Tensor:
+def balanced_subset(scores: ArrayLike | Tensor, labels: ArrayLike | Tensor, ratio: float) -> NDArray[np.int64]:
     """Return the indices (int(N ratio),) of each class's largest scores, classes in their original proportions.
 
     The sample with r larger scores in its own class of n_c has the key (r + 1/2) / n_c, and the smallest keys are
     kept (the seats of Sainte-Lague), so that subsets are nested in the ratio. Order: decreasing score, ties by
     index. Raises InputError as `hard_subset`, and where labels (N,) do not fit.
     """
-    scores, labels = _row(scores), torch.as_tensor(labels)
+    scores, labels = _row(scores), torch.as_tensor(labels).cpu()
     if labels.shape != scores.shape:
         raise InputError(f"{len(scores)} scores need as many labels, not {(*labels.shape,)}")
     count = _count(len(scores), ratio)
@@ -78,11 +78,11 @@ def balanced_subset(scores: ArrayLike | Tensor, labels: ArrayLike | Tensor, rati
         members = labels[order] == label
         size = int(members.sum())
         key[members] = (torch.arange(size, dtype=torch.float64) + 0.5) / size
-    return order[torch.argsort(key, stable=True)[:count].sort().values]
+    return order[torch.argsort(key, stable=True)[:count].sort().values].numpy()
 
 
 def _row(scores: ArrayLike | Tensor) -> Tensor:
-    scores = torch.as_tensor(scores)
+    scores = torch.as_tensor(scores).detach().cpu()
     if scores.ndim != 1 or len(scores) == 0 or scores.isnan().any():
         raise InputError("scores must be one row (N,) of numbers, without NaN")
     return scores

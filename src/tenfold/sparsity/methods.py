@@ -87,6 +87,11 @@ class Method:
         return self.name in UPDATES
 
     @property
+    def first(self) -> float:
+        """The density with which training begins."""
+        return self.initial if self.name in PRUNE else self.density
+
+    @property
     def rhythm(self) -> tuple[int | None, int | None]:
         """The interval in steps, or None and the number of updates in a run."""
         return self.interval, self.updates_per_run or UPDATES[self.name]
@@ -115,6 +120,8 @@ class Method:
             raise InputError(f"drop fractions are in [0, 1], not {self.drop}")
         if self.window and not 0 <= self.window[0] <= self.window[1] <= 1:
             raise InputError(f"a window of pruning is two shares of the run in order, not {self.window}")
+        if self.name == "dense" and self.density != 1:
+            raise InputError(f"a dense network has density 1, not {self.density}")
         if not 0 <= self.stop <= 1 or self.multiplier < 1 or self.initial < self.density:
             raise InputError("stop is in [0, 1], the multiplier at least 1, the initial density no less than the final")
         for pair in ((self.interval, self.updates_per_run), (self.cycle_interval, self.cycle_updates)):

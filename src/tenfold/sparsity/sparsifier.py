@@ -17,7 +17,7 @@ from tenfold.nets import SharedConv, prunable
 from tenfold.sparsity import changes
 from tenfold.sparsity.erk import allocate
 from tenfold.sparsity.masks import BudgetError, Masks, whole_sum
-from tenfold.sparsity.methods import PRUNE, Method
+from tenfold.sparsity.methods import Method
 from tenfold.sparsity.starts import Starts, State
 from tenfold.sparsity.timetable import Action, timetable
 from tenfold.training import Rule, Run
@@ -63,7 +63,7 @@ class Sparsifier(Rule):
         self._uses = torch.tensor(uses(run.model))
         self._ever = [mask.clone() for mask in self.masks.values.values()]
         self._rows: list[list[float]] = []
-        begun = {i: Action(_initial(method)) for i, method in enumerate(self.methods)}
+        begun = {i: Action(method.first) for i, method in enumerate(self.methods)}
         self._record(0, begun, torch.zeros(run.replicas, 2, dtype=torch.int64))
 
     def after_step(self, run: Run) -> None:
@@ -190,10 +190,3 @@ def uses(model: nn.Module) -> list[int]:
     """Return how often a forward pass uses each prunable tensor: once, and once more for each shared use."""
     shared = Counter(id(module.owner.weight) for module in model.modules() if isinstance(module, SharedConv))
     return [1 + shared[id(weight)] for weight in prunable(model).values()]
-
-
-def _initial(method: Method) -> float:
-    """Return the density with which a method begins."""
-    if method.name in PRUNE:
-        return method.initial
-    return 1.0 if method.name == "dense" else method.density

@@ -47,17 +47,14 @@ class Starts:
     def masks_of(self, number: int, generator: torch.Generator) -> Named:
         """Return the first masks of a replica, each (O, I, ...), random ones drawn from `generator`."""
         method = self.methods[number]
-        if method.name in ("dense", "gmp"):
-            return {layer: torch.ones(shape) for layer, shape in self._layers()}
         if method.name in SCORED:
             return self._scored(number, generator)
         if method.name in TRAINED:
             return self._trained(number)
         if method.name == "random":
             return self._anywhere(method.density, generator)
-        density = method.initial if method.name == "granet" else method.density
         allocation = "uniform" if method.name == "uniform" else method.allocation
-        return self._random(allocate(self.masks.shapes, density, allocation, method.floor), generator)
+        return self._random(allocate(self.masks.shapes, method.first, allocation, method.floor), generator)
 
     def load(self, number: int) -> None:
         """Give a replica the parameters and buffers of its trained dense network."""

@@ -94,4 +94,4 @@ def _latest(densities: dict[int, float], step: int, method: Method) -> float:
     """Return the density that holds after a step."""
     if method.name not in PRUNE:
         return method.density
-    return next((densities[t] for t in sorted(densities, reverse=True) if t <= step), method.initial)
+    return next((densities[t] for t in sorted(densities, reverse=True) if t <= step), method.first)

@@ -1,7 +1,7 @@
 """One training loop: recipes, resident data, augmentation, rules, checkpoints, devices, several processes."""
 
 from tenfold.training.augmentation import chain, crop_flip, rotate
-from tenfold.training.data import Resident, scaled
+from tenfold.training.data import Data, Resident, scaled
 from tenfold.training.device import autocast, device
 from tenfold.training.loop import fit
 from tenfold.training.objectives import accuracy, cross_entropy, forward, predict, smoothed
@@ -12,6 +12,7 @@ from tenfold.training.run import Run
 from tenfold.training.seeds import generator
 
 __all__ = [
+    "Data",
     "Progress",
     "Recipe",
     "Resident",

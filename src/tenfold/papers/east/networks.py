@@ -9,7 +9,6 @@ from torch import nn
 
 from tenfold.errors import InputError
 from tenfold.nets import prunable, resnet, share_counts
-from tenfold.papers.east.parameters import Parameters
 
 DEPTHS = {"resnet18": 18, "resnet34": 34, "resnet50": 50}
 BLOCKS = (3, 3, 3)
@@ -41,8 +40,8 @@ def build(
     )
 
 
-def architecture(p: Parameters) -> dict[str, Any]:
-    """Return what `build` needs, as plain values."""
+def architecture(p: Any) -> dict[str, Any]:
+    """Return what `build` needs of the parameters `p` of a run, as plain values."""
     channels, classes = (IMAGES | LARGE)[p.dataset]
     return {
         "net": p.net,
@@ -80,7 +79,7 @@ def owned_density(model: nn.Module, density: float) -> float:
     return min(1.0, density * total / owned)
 
 
-def check_budget(p: Parameters) -> None:
+def check_budget(p: Any) -> None:
     """Raise InputError where the sparsest network would have a layer without weights."""
     model = skeleton(architecture(p))
     _, _, total = share_counts(model)

@@ -70,7 +70,8 @@ def layers(table: pd.DataFrame, sparsity: float) -> Figure:
     start = rows[rows.row == "rigl"].groupby("layer", sort=False).start_density.median()
     axes.plot(range(len(start)), start, color=GREY, lw=5, alpha=0.35, label="ERK at the start")
     for name in names:
-        middle = rows[rows.row == name].groupby("layer", sort=False).end_density.median()
+        # A layer without weights has no place on this axis: a gap.
+        middle = rows[rows.row == name].groupby("layer", sort=False).end_density.median().replace(0, np.nan)
         axes.plot(range(len(middle)), middle, color=COLOUR[name], marker=MARKER.get(name, "o"), ms=3, lw=0.8)
         axes.plot([], [], color=COLOUR[name], marker=MARKER.get(name, "o"), ms=3, lw=0.8, label=LABELS[name])
     owned = rows[rows.row == "east"].groupby("layer", sort=False).end_density.median()
