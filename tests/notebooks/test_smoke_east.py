@@ -34,6 +34,10 @@ class TestEast(Smoke):
             if row["row"] in ("rigl", "set", "east", "set+parts", "rigl+dyrelu", "rigl+cyclic", "east-unclipped"):
                 assert int(row["active"]) == budgets[row["sparsity"]], row["row"]
 
+    def test_even_here_east_learns_with_two_weights_in_a_hundred(self, table):
+        found = {(row["row"], row["sparsity"]): float(row["accuracy"]) for row in table("e-runs")}
+        assert found["east", "0.98"] > 0.2, "twice chance"
+
     def test_the_deployed_network_is_a_relu_network_and_was_not_one(self, table):
         rows = table("e-deployed")
         assert len(rows) >= 5

@@ -11,7 +11,7 @@ from .conftest import Book, embedded
 
 TINY = {"images": 150, "hidden": 12, "sparsities": (0.8, 0.9), "other_sparsities": (0.8, 0.9), "grid_ratios": (0.2,)}
 TINY |= {"epochs": 2, "replicates": 2, "second": "digits/mlp", "fourth": "digits/mlp", "third": "digits/convnet"}
-TINY |= {"attack_steps": 1, "test_attack_steps": 2, "score_models": 2, "updates": 3, "label_noise": 0.3}
+TINY |= {"attack_steps": 1, "test_attack_steps": 2, "score_models": 2, "updates": 3}
 
 
 def tiny(**overrides):

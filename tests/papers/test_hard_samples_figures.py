@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tenfold.papers.hard_samples import charts, controls, examples, explore, gaps, layers, panels
 from tenfold.papers.hard_samples.methods import LOOKS, PUBLISHED, VARIANTS
-from tenfold.papers.hard_samples.parameters import FIGURED, JUDGED
+from tenfold.papers.hard_samples.parameters import FIGURED, JUDGED, LABEL_NOISE
 
 from .hard_samples_town import studied
 
@@ -180,7 +180,7 @@ def test_the_ladder_falls_from_left_to_right():
     drawn = points(left, LOOKS["set"].colour)
     means = 100 - table[table.method == "set"].groupby("sparsity").accuracy.mean()
     np.testing.assert_allclose(sorted(drawn[:, 1]), sorted(means))
-    assert "training error in %" == right.get_ylabel()
+    assert right.get_ylabel() == "training error in %"
 
 
 def test_balance_has_the_names_of_the_classes():
@@ -204,7 +204,7 @@ def test_the_figures_take_the_tables_of_a_run():
     check(panels.variants(found.captioned("13a", "2d")), 3)
     cells = gaps.summary(found.surface(), ["ratio", "sparsity"])
     panels.grid(cells, "digits").canvas.draw()
-    wrong = controls.mistakes(found.hardness(found.p.first, found.p.label_noise), 0.5)
+    wrong = controls.mistakes(found.hardness(found.p.first, LABEL_NOISE), 0.5)
     check(charts.mistakes(wrong, controls.noisy(found)), 2)
     check(charts.subsets(controls.subset_scores(found), controls.titles(found)), 4)
     check(charts.ladder(controls.ladder(found)), 2)

@@ -103,7 +103,7 @@ def test_few_images_get_more_passes():
 def test_stacks_are_as_equal_as_can_be(count, size):
     plan = [("set", number / 100) for number in range(count)]
     found = runs.parts(plan, size)
-    assert sum(found, []) == plan
+    assert [run for part in found for run in part] == plan
     sizes = [len(part) for part in found]
     assert max(sizes) <= size and max(sizes) - min(sizes) <= 1 and len(sizes) == -(-count // size)
 
@@ -126,6 +126,22 @@ def test_a_long_training_resumes_from_its_checkpoints(tmp_path):
     short.mkdir()
     runs.train(CLEAN.record(), 0, PLAN[:1], rows, SETTINGS, checkpoint=short)
     assert list(short.iterdir()) == [], "a training of seconds keeps none"
+
+
+def test_the_recipe_is_the_published_one():
+    recipe = runs.recipe(SETTINGS | {"batch": 128}, 200)
+    assert (recipe.lr, recipe.momentum, recipe.nesterov, recipe.weight_decay, recipe.clip) == (
+        0.1,
+        0.9,
+        True,
+        5e-4,
+        None,
+    )
+    rates = [recipe.rate(epoch - 1, 1) for epoch in (1, 100, 101, 150, 151, 200)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    seen = subjects.material(CLEAN, SETTINGS)
+    attack = runs.Trainer(CLEAN, seen, None, 0, SETTINGS | {"epsilon": 8 / 255}).attack
+    assert attack["eps"] == 8 / 255 and attack["step"] == pytest.approx(2 / 255)
 
 
 def test_settings_are_plain_and_scoring_has_seeds_of_its_own():

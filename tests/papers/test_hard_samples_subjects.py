@@ -17,7 +17,7 @@ GREY = torch.full((400, 1, 8, 8), 128, dtype=torch.uint8)
 
 def test_noise_has_the_deviation_of_its_level():
     noisy = subjects.corrupted(GREY, 2, SETTINGS, 0).double() / 255
-    assert noisy.std() == pytest.approx(2 * SETTINGS["noise_sd"], rel=0.02)
+    assert noisy.std() == pytest.approx(2 * subjects.NOISE, rel=0.02)
     assert (subjects.corrupted(GREY, 0, SETTINGS, 0) == GREY).all(), "level 0 changes nothing"
     assert (subjects.corrupted(GREY, 2, SETTINGS, 0) == subjects.corrupted(GREY, 2, SETTINGS, 0)).all()
     assert (subjects.corrupted(GREY, 2, SETTINGS, 0) != subjects.corrupted(GREY, 2, SETTINGS, 1)).any()
@@ -71,7 +71,10 @@ def test_real_images_are_taken_where_they_are(mirror):
     assert (len(found.train_y), len(found.test_y), found.shape) == (3000, 1000, (1, 14, 14))
 
 
-@pytest.mark.parametrize(("subject", "weights"), [("digits/mlp", [768, 144, 120]), ("digits/convnet", None)])
+@pytest.mark.parametrize(
+    ("subject", "weights"),
+    [("digits/mlp", [768, 144, 120]), ("digits/narrow-mlp", [384, 36, 60]), ("digits/convnet", None)],
+)
 def test_networks_standardise_their_images_and_differ_by_seed(subject, weights):
     found = subjects.load("digits", 150)
     model = subjects.network(subject, found, SETTINGS, [3, 4])
@@ -83,7 +86,9 @@ def test_networks_standardise_their_images_and_differ_by_seed(subject, weights):
     twin = subjects.network(subject, found, SETTINGS, [3, 3])
     for ours, same in zip(prunable(model).values(), prunable(twin).values(), strict=True):
         halves = ours.view(2, -1)
-        assert not torch.equal(*halves) and torch.equal(*same.view(2, -1)) and torch.equal(halves[0], same.view(2, -1)[0])
+        assert (
+            not torch.equal(*halves) and torch.equal(*same.view(2, -1)) and torch.equal(halves[0], same.view(2, -1)[0])
+        )
 
 
 def test_colour_images_are_augmented_and_grey_ones_are_not():

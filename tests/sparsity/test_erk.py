@@ -193,3 +193,32 @@ def test_random_masks_follow_their_generator():
 def test_impossible_counts_are_refused(count):
     with pytest.raises(InputError, match="6 positions"):
         random_mask((2, 3), count, torch.Generator())
+
+
+def resnet18(classes=100):
+    """Names and shapes of the prunable tensors of ResNet-18, written out."""
+    layers, channels = [("stem", (64, 3, 3, 3))], 64
+    for stage, width in enumerate((64, 128, 256, 512), 1):
+        for number in range(1, 5):
+            layers.append((f"stage{stage} conv{number}", (width, channels if number == 1 else width, 3, 3)))
+        if width != channels:
+            layers.append((f"stage{stage} shortcut", (width, channels, 1, 1)))
+        channels = width
+    return [*layers, ("classifier", (classes, 512))]
+
+
+RESNET18 = resnet18()
+
+
+def test_resnet18_of_the_hard_samples_paper():
+    """80 % sparsity, 100 classes: dense where layers are small, and ever sparser with depth. arXiv 2409.09196."""
+    found = {name: d for (name, _), d in zip(RESNET18, erk_densities([s for _, s in RESNET18], 0.2), strict=True)}
+    assert sum(math.prod(shape) for _, shape in RESNET18) == 11_210_432
+    dense = {name for name in found if name.startswith(("stem", "stage1", "classifier"))}
+    dense |= {f"stage{stage} shortcut" for stage in (2, 3, 4)}
+    assert {name for name, d in found.items() if d == 1} == dense
+    ranges = {"stage2": (0.49, 0.74), "stage3": (0.24, 0.36), "stage4": (0.12, 0.18)}
+    for stage, ends in ranges.items():
+        densities = [d for name, d in found.items() if name.startswith(f"{stage} conv")]
+        assert densities == sorted(densities, reverse=True)
+        assert (min(densities), max(densities)) == pytest.approx(ends, abs=0.005)

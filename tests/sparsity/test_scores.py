@@ -69,15 +69,15 @@ def test_snip_of_a_linear_model_in_closed_form():
     torch.testing.assert_close(snip_scores(model, x, y), {"weight": expected / expected.sum()})
 
 
-@pytest.mark.parametrize(("scale", "sign"), [(1.0, 1), (8.0, -1)])
-def test_grasp_is_weight_times_hessian_times_gradient(scale, sign):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_grasp_is_weight_times_hessian_times_gradient(sign):
     """H g by central differences of the gradient along g; the sum of scores, by which they are divided, has a sign."""
-    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 10, bias=False))
-    initialise(model, [generator(1)]).double()
-    model[2].weight.data.mul_(scale)
+    hidden = [nn.Linear(4, 6), nn.Tanh()] if sign > 0 else []
+    model = nn.Sequential(*hidden, nn.Linear(6 if hidden else 4, 10, bias=False)).double()
+    initialise(model, [generator(1)])
     x, y = batch(9, shape=(4,))
     x = x.double()
-    if sign < 0:  # sure and right: larger weights would lower the gradient
+    if sign < 0:  # a linear model that is right: larger weights lower its gradient
         y = model(x).argmax(1)
     weights = list(prunable(model).values())
 
@@ -205,13 +205,13 @@ def test_iterative_synflow_never_empties_a_layer_of_a_chain():
 
 
 def test_what_synflow_has_pruned_never_returns(monkeypatch):
-    """Few rounds leave weights without a path, whose score is that of the pruned ones: they stay before them."""
+    """A weight whose path has gone scores 0 like the pruned ones, but is kept before them while there is room."""
     seen = []
     monkeypatch.setattr(scoring, "prune_by_score", lambda *given: seen.append(prune_by_score(*given)) or seen[-1])
-    for seed in range(10):
+    for seed in range(4):
         seen.clear()
         model = initialise(mlp(6, (6, 6), 4), [generator(seed)])
-        synflow_masks(model, (6,), 0.08, rounds=4)
+        synflow_masks(model, (6,), 0.08, rounds=60)
         for before, after in pairwise(seen):
             assert all((after[name] <= before[name]).all() for name in after)
 

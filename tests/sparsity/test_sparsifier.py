@@ -1,45 +1,22 @@
 """The rule that masks a stack in training: budgets, identities between methods, company, resumption."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 
 from tenfold.errors import InputError
-from tenfold.nets import assemble, initialise, mlp, prunable, replica, resnet, share_counts
+from tenfold.nets import assemble, initialise, mlp, prunable, resnet, share_counts
 from tenfold.sparsity.erk import erk_counts, uniform_counts
 from tenfold.sparsity.masks import BudgetError, Masks
-from tenfold.sparsity.methods import METHODS, SCORED, TRAINED, Method
-from tenfold.sparsity.scores import grasp_scores, prune_by_score, snip_scores, synflow_masks
+from tenfold.sparsity.methods import FIXED, METHODS, Method
 from tenfold.sparsity.sparsifier import Sparsifier
 from tenfold.training import Recipe, Resident, fit
-
-WIDTH, CLASSES, ROWS = 16, 4, 96
-RECIPE = Recipe(epochs=4, batch=32, lr=0.05)  # 12 steps
+from tests.sparsity.stacks import CLASSES, RECIPE, masks_of, network, rows, run_of, same, train
 
 
 @pytest.fixture(scope="module")
 def data():
-    """Rows of which a linear map says the class."""
-    g = torch.Generator().manual_seed(0)
-    x = torch.randn(ROWS, WIDTH, generator=g)
-    return x, (x @ torch.randn(WIDTH, CLASSES, generator=g)).argmax(1)
-
-
-def network(seeds):
-    model = mlp(WIDTH, (14, 12), CLASSES, replicas=len(seeds))
-    return initialise(model, [torch.Generator().manual_seed(seed) for seed in seeds])
-
-
-def train(methods, data, seeds=None, recipe=RECIPE, model=None, strict=True, **more):
-    """Train a stack by the methods; return model, history and the rule."""
-    seeds = seeds or [0] * len(methods)
-    options = {key: more.pop(key) for key in ("batch", "pretrained") if key in more}
-    model = model or network(seeds)
-    rule = Sparsifier(methods, **options, strict=strict)
-    history = fit(model, Resident(*data), recipe, seeds, rules=[rule], **more)
-    return model, history, rule
+    return rows()
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +27,8 @@ def dense(data):
 
 def frequent(name, density, **more):
     """A method that changes its masks as often as a short run lets it."""
-    often = {} if name in ("dense",) or name in TRAINED + SCORED + ("static", "uniform", "random") else {"interval": 2}
+    often = {} if name in ("dense", *FIXED) else {"interval": 2}
     return Method(name, density, **often, **more)
-
-
-def masks_of(rule, number=0):
-    return {name: rule.masks.view(name)[number] for name in rule.masks.names}
-
-
-def same(first, second):
-    return all(torch.equal(first[name], second[name]) for name in first)
 
 
 EVERY = [frequent(name, 1.0 if name == "dense" else 0.2) for name in METHODS]
@@ -141,7 +110,7 @@ def test_layer_counts_at_start_and_end(everything):
 
 
 def test_the_history_learns(everything):
-    """All but those with hardly a path end above the loss of guessing, ln 4, and above chance."""
+    """Dense below a fixed mask of a fifth, and that below guessing, ln 4."""
     _, _, history, _ = everything
     last = history[history.epoch == 4].set_index("replica").loss
     assert last[METHODS.index("dense")] < last[METHODS.index("static")] < np.log(CLASSES)
@@ -158,70 +127,6 @@ def test_density_one_is_dense_training_bit_for_bit(data, dense, name):
     assert rule.masks.density().item() == 1
 
 
-def test_omp_and_lth_share_the_mask_and_differ_in_the_start(data, dense):
-    methods = [Method("omp", 0.3), Method("lth", 0.3), Method("omp-erk", 0.3)]
-    model, rule = network([0, 0, 0]), Sparsifier(methods, pretrained=[dense] * 3)
-    initial = replica(model, 1).state_dict()
-    rule.start(run_of(model, [0, 0, 0]))
-    assert same(masks_of(rule, 0), masks_of(rule, 1))
-    whole = torch.cat([dense[name].abs().flatten() for name in rule.masks.names])
-    threshold = whole.sort(descending=True).values[int(0.3 * len(whole)) - 1]
-    for name in rule.masks.names:
-        assert torch.equal(masks_of(rule)[name], (dense[name].abs() >= threshold).float())
-        kept = masks_of(rule, 2)[name].bool()
-        assert dense[name][kept].abs().min() > dense[name][~kept].abs().max()
-    for number, start in ((0, dense), (1, initial), (2, dense)):
-        state = replica(model, number).state_dict()
-        for name, value in state.items():
-            mask = masks_of(rule, number).get(name, 1)
-            assert torch.equal(value, start[name] * mask)
-
-
-def test_scores_are_those_of_the_replica_alone(data):
-    """Two seeds in one stack: the masks that each network gets by itself."""
-    names = ("snip", "grasp", "synflow")
-    methods = [Method(name, density, rounds=5) for name in names for density in (0.1, 0.3)]
-    model = network([1, 2] * 3)
-    rule = Sparsifier(methods, batch=data)
-    singles = [replica(model, i) for i in range(6)]
-    rule.start(run_of(model, [1, 2] * 3))
-    for i, (method, alone) in enumerate(zip(methods, singles, strict=True)):
-        if method.name == "synflow":
-            expected = synflow_masks(alone, (WIDTH,), method.density, 5)
-        else:
-            score = {"snip": snip_scores, "grasp": grasp_scores}[method.name]
-            expected = prune_by_score(score(alone, *data), method.density)
-        found = masks_of(rule, i)
-        differing = sum(int((found[name] != expected[name]).sum()) for name in found)
-        assert differing <= (0 if method.name == "synflow" else 2)  # rounding at the threshold
-
-
-def test_a_batch_for_each_replica(data):
-    x, y = data
-    stacked = (torch.stack([x[:48], x[48:]]), torch.stack([y[:48], y[48:]]))
-    rule, other = (Sparsifier([Method("snip", 0.2)] * 2, batch=batch) for batch in (stacked, (x[:48], y[:48])))
-    rule.start(run_of(network([0, 0]), [0, 0]))
-    other.start(run_of(network([0, 0]), [0, 0]))
-    assert same(masks_of(rule, 0), masks_of(other, 0)) and same(masks_of(other, 0), masks_of(other, 1))
-    assert not same(masks_of(rule, 0), masks_of(rule, 1))
-
-
-def test_resampled_snip_has_the_counts_and_not_the_places(data):
-    rule = Sparsifier([Method("snip", 0.2), Method("snip-resampled", 0.2)], batch=data)
-    rule.start(run_of(network([0, 0]), [0, 0]))
-    assert rule.masks.counts()[0].tolist() == rule.masks.counts()[1].tolist()
-    assert not same(masks_of(rule, 0), masks_of(rule, 1))
-
-
-def test_random_masks_are_even_over_the_whole_network():
-    rule = Sparsifier([Method("random", 0.5)] * 40)
-    rule.start(run_of(network(range(40)), list(range(40))))
-    sizes, counts = torch.tensor(rule.masks.sizes), rule.masks.counts().double()
-    assert (counts.sum(1) == round(0.5 * int(sizes.sum()))).all()
-    # Standard deviation of a layer's count below sqrt(n)/2.
-    assert ((counts.mean(0) - 0.5 * sizes).abs() < 5 * sizes.sqrt() / 2 / 40**0.5).all()
-
-
 @pytest.mark.parametrize(("off_by_one", "left"), [(False, 44), (True, 43)])
 def test_pruning_lands_on_the_budget_or_one_below(off_by_one, left):
     """448 weights at density 0.1: int(44.8) = 44, or 43 as in the published code."""
@@ -235,21 +140,6 @@ def test_pruning_lands_on_the_budget_or_one_below(off_by_one, left):
     assert int(rule.masks.counts().sum()) == left
     weight = torch.cat([w.detach().flatten().abs() for w in prunable(model).values()])
     assert int((weight > 0).sum()) == left
-
-
-def test_an_absolute_floor_overshoots_the_budget_and_the_trace_says_so():
-    rule = Sparsifier([Method("static", 0.02, allocation="east-floor", floor=0.05)])
-    rule.start(run_of(network([0]), [0]))
-    assert rule.trace.target_density.item() == 0.02
-    assert rule.trace.density.item() == rule.masks.density().item() > 2 * 0.02
-
-
-def run_of(model, seeds, total=12):
-    """A training as rules see it."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    return SimpleNamespace(
-        model=model, optimizer=optimizer, replicas=len(seeds), seeds=seeds, step=0, total_steps=total
-    )
 
 
 def shaken(methods, seeds, networks):
@@ -289,19 +179,13 @@ def test_company_changes_nothing():
         assert columns.equals(alone.trace.drop(columns="replica"))
 
 
-def test_seeds_alone_decide_the_first_masks():
-    rule = Sparsifier([Method("static", 0.1), Method("set", 0.1), Method("rigl", 0.1)])
-    rule.start(run_of(network([3, 3, 4]), [3, 3, 4]))
-    assert same(masks_of(rule, 0), masks_of(rule, 1))
-    assert not same(masks_of(rule, 0), masks_of(rule, 2))
-
-
 def test_each_update_draws_anew():
     """All weights drawn again twelve times: the share ever active is 1 - (1 - d)^13 in layers that are not full."""
     rule = shaken(
         [Method("set", 0.1, allocation="uniform", rule="itop", interval=1, drop=(1.0, 1.0))], [0], [network([0])]
     )
-    assert rule.ever_active().item() == pytest.approx(1 - 0.9**13, abs=0.04)
+    # Standard deviation 0.02; the same draw each time would end at 0.2.
+    assert rule.ever_active().item() == pytest.approx(1 - 0.9**13, abs=0.1)
 
 
 def test_the_same_seed_gives_the_same_bits(data):
@@ -371,21 +255,3 @@ def test_moments_of_adam_are_masked(data):
     assert isinstance(rule.masks, Masks)
     zeros = sum(int((weight == 0).sum()) for weight in prunable(model).values())
     assert zeros >= sum(rule.masks.sizes) - int(rule.masks.counts().sum())
-
-
-@pytest.mark.parametrize(
-    ("methods", "options", "message"),
-    [
-        ([Method("static", 0.1)] * 2, {}, "2 methods for 1 replicas"),
-        ([Method("snip", 0.1)], {}, "snip scores weights on a batch"),
-        ([Method("synflow", 0.1)], {}, "synflow scores weights on a batch"),
-        ([Method("lth", 0.1)], {}, "lth needs the state of a trained dense network"),
-        ([Method("omp", 0.1)], {"pretrained": [None, None]}, "2 trained networks for 1"),
-        ([Method("static", 1e-6)], {}, "cannot give one to each"),
-        ([Method("gmp", 1e-6)], {}, "keeps no weight"),
-        ([Method("rigl", 0.1, cyclic=True, cycles=(2, 10, 1.0))], {}, "do not fit"),
-    ],
-)
-def test_bad_input_is_refused(methods, options, message):
-    with pytest.raises(InputError, match=message):
-        Sparsifier(methods, **options).start(run_of(network([0]), [0]))

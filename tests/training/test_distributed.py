@@ -1,5 +1,6 @@
 """Two processes train what one trains, and one of them writes."""
 
+import faulthandler
 import os
 import socket
 import subprocess
@@ -83,7 +84,7 @@ def together(tmp_path_factory):
     ]
     try:
         for process in processes:
-            error = process.communicate(timeout=120)[1]
+            error = process.communicate(timeout=240)[1]
             assert process.returncode == 0, error
     finally:
         for process in processes:
@@ -137,5 +138,7 @@ def test_without_torchrun_a_process_is_alone(monkeypatch):
 
 
 if __name__ == "__main__":
+    # Where a process waits for one that is gone, the test shows in which line.
+    faulthandler.dump_traceback_later(200, exit=True)
     torch.set_num_threads(1)
     train(Path(sys.argv[1]), int(os.environ["RANK"]))

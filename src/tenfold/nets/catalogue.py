@@ -23,7 +23,6 @@ ARCHITECTURES = {
     "mlp": mlp,
     "convnet": convnet,
 }
-FIXED = ("depth_or_blocks", "depth")  # options that a name settles
 
 
 def architecture(name: str, **options: Any) -> Network:
@@ -34,7 +33,7 @@ def architecture(name: str, **options: Any) -> Network:
     """
     if name not in ARCHITECTURES:
         raise unknown("architecture", name, ARCHITECTURES)
-    known = {k: v for k, v in inspect.signature(ARCHITECTURES[name]).parameters.items() if k not in FIXED}
+    known = inspect.signature(ARCHITECTURES[name]).parameters  # without those that the name settles
     for option in options:
         if option not in known:
             raise unknown(f"option of {name}", option, known)

@@ -57,7 +57,7 @@ class DyReLU(nn.Module):
         """Return the coefficients (4, B, S C): each contiguous, for with stride 4 they cost more than their use."""
         rows, replicas = len(x), self.replicas
         # The gradient of a sum is a view of one number per channel; that of a mean is written out in the size of x.
-        g_BC = x.sum((2, 3)) / x[0, 0].numel()
+        g_BC = x.sum((2, 3)) / x.shape[2:].numel()
         h_SBH = F.relu(self.fc1(g_BC.view(rows, replicas, -1).transpose(0, 1)))
         z_BSC = self.fc2(h_SBH).view(replicas, rows, -1, 4).permute(3, 1, 0, 2)
         theta = torch.tanh(z_BSC.flatten(2) / 2)  # = 2 sigmoid(z) - 1

@@ -49,8 +49,7 @@ def _neutral(model: nn.Module) -> nn.Module:
     with torch.no_grad():
         for module in list(model.modules()):
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.reset_running_stats()
-                module.reset_parameters()
+                module.reset_parameters()  # statistics too
             elif isinstance(getattr(module, "bias", None), Tensor):
                 module.bias.zero_()
             for name, child in module.named_children():

@@ -15,11 +15,13 @@ def norms(parameters: Iterable[nn.Parameter], replicas: int) -> Tensor:
 
     A parameter's leading dimension holds the replicas one after the other; parameters without gradient count as 0.
     """
-    gradients = [p.grad.reshape(replicas, -1) for p in parameters if p.grad is not None]
+    gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return torch.zeros(replicas)
-    # One copy of all is four times faster than a norm for each parameter, for 64 small ones.
-    return torch.linalg.vector_norm(torch.cat(gradients, dim=1), dim=1)
+    if replicas == 1:
+        return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).view(1)
+    # One copy of all takes half the time of a norm for each parameter, for 64 small ones of 3 replicas.
+    return torch.linalg.vector_norm(torch.cat([g.reshape(replicas, -1) for g in gradients], dim=1), dim=1)
 
 
 def clip(parameters: Iterable[nn.Parameter], found: Tensor, limits: Tensor) -> None:

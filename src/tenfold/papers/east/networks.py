@@ -13,9 +13,16 @@ from tenfold.nets import prunable, resnet, share_counts
 DEPTHS = {"resnet18": 18, "resnet34": 34, "resnet50": 50}
 BLOCKS = (3, 3, 3)
 """Blocks of the stages of resnet-tiny: sharing needs three of them."""
-IMAGES = {"digits": (1, 10), "mnist": (1, 10), "fashion900": (1, 10), "cifar10": (3, 10), "cifar100": (3, 100)}
-"""Channels and classes of each data set."""
-LARGE = {"imagenet": (3, 1000)}
+IMAGES = {
+    "digits": (1, 10, 8),
+    "mnist": (1, 10, 28),
+    "fashion900": (1, 10, 28),
+    "cifar10": (3, 10, 32),
+    "cifar100": (3, 100, 32),
+    "tinyimagenet": (3, 200, 64),
+    "imagenet": (3, 1000, 0),
+}
+"""Channels, classes and pixels a side of each data set; 0: pictures of any size."""
 
 
 def build(
@@ -42,7 +49,8 @@ def build(
 
 def architecture(p: Any) -> dict[str, Any]:
     """Return what `build` needs of the parameters `p` of a run, as plain values."""
-    channels, classes = (IMAGES | LARGE)[p.dataset]
+    channels, classes, side = IMAGES[p.dataset]
+    side = p.image_size or side
     return {
         "net": p.net,
         "widths": [p.width, 2 * p.width, 4 * p.width],
@@ -50,7 +58,7 @@ def architecture(p: Any) -> dict[str, Any]:
         "reduction": p.reduction,
         "channels": channels,
         "classes": classes,
-        "stem": "imagenet" if p.dataset in LARGE else "cifar",
+        "stem": "cifar" if side < 48 else "tiny64" if side < 128 else "imagenet",
     }
 
 

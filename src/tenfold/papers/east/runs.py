@@ -24,16 +24,16 @@ from tenfold.training import Recipe, Resident, crop_flip, fit, predict
 
 OBSERVED = 60
 """How often in a run the gradients are looked at."""
-TESTS = 12
+TESTS = 8
 """How often in a run the test images are looked at, for the curves alone: nothing is chosen by them."""
-COLOURED = {"cifar10": "reflect", "cifar100": "zeros", "imagenet": "zeros"}
+COLOURED = {"cifar10": "reflect", "cifar100": "zeros", "tinyimagenet": "zeros", "imagenet": "zeros"}
 """Data sets whose images are cropped and flipped, with the padding; a flipped digit is another one."""
 
 
 def settings(p: Parameters) -> dict[str, Any]:
     """Return what all trainings of a run share, as plain values."""
     names = (
-        "dataset", "images_folder", "images", "epochs", "batch", "lr", "lr_drops", "weight_decay", "clip",
+        "dataset", "images_folder", "image_size", "images", "epochs", "batch", "lr", "lr_drops", "weight_decay", "clip",
         "rigl_updates", "set_updates", "cycle_updates", "cycles", "cycle_share", "multiplier", "cycle_shape",
         "device", "precision", "compile",
     )  # fmt: skip
@@ -87,7 +87,12 @@ def train(
 
 def load(settings: dict[str, Any]) -> Images:
     """Return the images of a run; of CIFAR's training images the last tenth is left out, as in the paper."""
-    data = images(settings["dataset"], settings["images"] or None, path=settings["images_folder"] or None)
+    data = images(
+        settings["dataset"],
+        settings["images"] or None,
+        settings["image_size"] or None,
+        settings["images_folder"] or None,
+    )
     if settings["dataset"] not in ("cifar10", "cifar100"):
         return data
     kept = data.validation()

@@ -75,16 +75,17 @@ def mistakes(kept: pd.DataFrame, trained: pd.DataFrame) -> Figure:
     left.set(xlim=(-0.5, 1.5), ylim=(0, None), ylabel="wrong labels in %")
     names = [name for name in LOOKS if name in set(trained.method)]
     for number, selection in enumerate(("hard", "redrawn")):
-        words, colour = SELECTED[selection]
+        colour = SELECTED[selection][1]
         for place, name in enumerate(names):
             values = trained[(trained.selection == selection) & (trained.method == name)].accuracy
             x = place + 0.2 * (number - 0.5)
             right.plot(np.full(len(values), x), values, ".", color=colour, ms=3, alpha=0.5)
-            style = {"color": colour, "ms": 5, "mec": "white", "mew": 0.4, "label": words if place == 0 else "_"}
-            right.plot(x, values.mean(), "o", **style)
+            right.plot(x, values.mean(), "o", color=colour, ms=5, mec="white", mew=0.4)
     right.set_xticks(range(len(names)), labels(names))
     right.set(xlim=(-0.5, len(names) - 0.5), ylabel="test accuracy in %")
-    right.legend(loc="best")
+    parts = [SELECTED[selection] for selection in ("hard", "redrawn")]
+    handles = [Line2D([], [], color=colour, marker="o", ls="", label=f"trained on {words}") for words, colour in parts]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     return figure
 
 

@@ -77,7 +77,7 @@ def missing(found: Results) -> int:
 
 def strays(found: Results) -> int:
     """Return how many images of each smaller hard subset are not in the next larger one."""
-    scores = found.hardness(found.p.first).el2n.to_numpy()
+    scores = found.hardness(found.p.first).el2n.to_numpy(copy=True)
     shares = sorted({condition.ratio for condition in _hard(found)}, reverse=True)
     parts = [set(hard_subset(scores, share).tolist()) for share in shares]
     return sum(len(small - large) for large, small in pairwise(parts))

@@ -11,7 +11,17 @@ import numpy as np
 
 from tenfold.errors import unknown
 from tenfold.papers.hard_samples.methods import PUBLISHED, VARIANTS
-from tenfold.papers.hard_samples.parameters import FIGURED, JUDGED, Parameters
+from tenfold.papers.hard_samples.parameters import (
+    FIGURED,
+    JUDGED,
+    LABEL_NOISE,
+    LOW_VOLUME,
+    ROBUST_VOLUME,
+    SECOND_RATIOS,
+    SEVERITIES,
+    SEVERITY,
+    Parameters,
+)
 from tenfold.sparsity.hardness import balanced_subset, easy_subset, hard_subset, random_subset
 
 SELECTIONS = ("all", "hard", "balanced", "easy", "random", "redrawn")
@@ -72,29 +82,29 @@ def panels(p: Parameters) -> dict[str, Condition]:
     What a figure shares with an earlier one stands there alone.
     """
     high, low = p.ratios
-    high2, low2 = p.second_ratios
-    few = {"selection": "random", "ratio": p.low_volume, "severity": p.severity}
-    robust_few = {"selection": "random", "ratio": p.robust_ratio, "attacked": True}
+    high2, low2 = SECOND_RATIOS
+    few = {"selection": "random", "ratio": LOW_VOLUME, "severity": SEVERITY}
+    robust_few = {"selection": "random", "ratio": ROBUST_VOLUME, "attacked": True}
     found = {
         "2a": Condition(p.first, "hard", high),
         "2b": Condition(p.second, "hard", high2),
         "2c": Condition(p.first, "hard", low),
         "2d": Condition(p.second, "hard", low2),
-        "4a": Condition(p.first, severity=p.severity),
-        "4b": Condition(p.second, severity=p.severity),
+        "4a": Condition(p.first, severity=SEVERITY),
+        "4b": Condition(p.second, severity=SEVERITY),
         "4c": Condition(p.first, **few),
         "4d": Condition(p.second, **few),
-        "5a": Condition(p.third, severity=p.severity),
+        "5a": Condition(p.third, severity=SEVERITY),
         "5b": Condition(p.third, **few),
         "6a": Condition(p.robust_first, attacked=True),
         "6b": Condition(p.robust_second, attacked=True),
         "6c": Condition(p.robust_first, **robust_few),
         "6d": Condition(p.robust_second, **robust_few),
         "11b": Condition(p.first),
-        "11c": Condition(p.third, "random", HALF, p.severity),
+        "11c": Condition(p.third, "random", HALF, SEVERITY),
         "13a": Condition(p.second),
     }
-    return found | {f"9{letter}": Condition(p.first, **(few | {"severity": s})) for letter, s in _letters(p.severities)}
+    return found | {f"9{letter}": Condition(p.first, **(few | {"severity": s})) for letter, s in _letters(SEVERITIES)}
 
 
 def _letters(values: Iterable[Any]) -> Iterable[tuple[str, Any]]:
@@ -112,15 +122,15 @@ def grid(p: Parameters) -> dict[Condition, list[Run]]:
         chosen.update(dict.fromkeys(product(methods, sparsities)))
 
     for name in ("5a", "4a", "4b", "6a", "6b", "6c", "6d"):
-        add(at[name], PUBLISHED, p.robust_sparsities if at[name].attacked else other)
+        add(at[name], PUBLISHED, (JUDGED, FIGURED) if at[name].attacked else other)
     for name in ("4c", "4d", "5b", "9a", "9b", "9c", "2b", "2d"):
         add(at[name], PUBLISHED, other)
     for name in ("2a", "2c"):
         add(at[name], PUBLISHED, main)
         add(at[name], VARIANTS, (FIGURED, JUDGED))
-    for name in ("4c", "4d", "2d"):
+    for name in ("4c", "2d"):
         add(at[name], VARIANTS, (FIGURED, JUDGED))
-    for name in ("4b", "13a"):
+    for name in ("4b", "4d", "13a"):
         add(at[name], (*PUBLISHED, *VARIANTS), (FIGURED,))
     for name in ("2d", "4d"):
         add(at[name], (*PUBLISHED, *VARIANTS), (LATE,))
@@ -139,14 +149,14 @@ def controls(p: Parameters) -> Iterable[tuple[Condition, tuple[str, ...], tuple[
         for selection in SUBSETS:
             yield Condition(subject, selection, ratio), ("set", "snip"), (JUDGED,)
     for selection in ("hard", "redrawn"):
-        yield Condition(p.first, selection, p.ratios[0], label_noise=p.label_noise), ("set", "snip"), (JUDGED,)
+        yield Condition(p.first, selection, p.ratios[0], label_noise=LABEL_NOISE), ("set", "snip"), (JUDGED,)
     yield Condition(p.robust_first), (), ()
-    yield Condition(p.first, "random", p.low_volume, label_noise=p.label_noise), ("set", "lth"), LADDER
+    yield Condition(p.first, "random", LOW_VOLUME, label_noise=LABEL_NOISE), ("set", "lth"), LADDER
 
 
 def subsets(p: Parameters) -> list[tuple[str, float]]:
     """Return the images and shares of the control of subsets: the fourth images take the low share of the first."""
-    return [(p.first, p.ratios[0]), (p.first, p.ratios[1]), (p.second, p.second_ratios[1]), (p.fourth, p.ratios[1])]
+    return [(p.first, p.ratios[0]), (p.first, p.ratios[1]), (p.second, SECOND_RATIOS[1]), (p.fourth, p.ratios[1])]
 
 
 SUBSETS = ("hard", "balanced", "redrawn", "easy")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from tenfold.book.style import BLUE, GREEN, GREY, VERMILLION, WIDTH_DOUBLE, WIDTH_SINGLE
 from tenfold.datasets.images import Images
 from tenfold.errors import InputError
+from tenfold.papers.hard_samples.parameters import SECOND_RATIOS
 from tenfold.papers.hard_samples.results import Results
 from tenfold.papers.hard_samples.subjects import label
 
@@ -60,7 +61,7 @@ def picture(found: Images, row: int) -> np.ndarray:
 def shares(found: Results) -> pd.DataFrame:
     """Return the share of each class in all training images and in the hardest of them, first and second images."""
     frames = []
-    for subject, ratios in ((found.p.first, found.p.ratios), (found.p.second, found.p.second_ratios)):
+    for subject, ratios in ((found.p.first, found.p.ratios), (found.p.second, SECOND_RATIOS)):
         scores, names = found.hardness(subject), found.images(subject).class_names
         parts = {"all images": scores}
         parts |= {f"hardest {100 * ratio:g} %": scores.nlargest(int(len(scores) * ratio), "el2n") for ratio in ratios}

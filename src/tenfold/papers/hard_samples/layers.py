@@ -13,6 +13,9 @@ from tenfold.book.style import GREY, WIDTH_DOUBLE
 from tenfold.papers.hard_samples.methods import LOOKS, PUBLISHED
 from tenfold.papers.hard_samples.results import Results
 
+RINGS = {"omp": 9.0, "gmp": 6.5}
+"""OMP has the mask of LTH, and GMP nearly: they are drawn as rings of these sizes around it, so that each shows."""
+
 
 def densities(found: Results, names: list[str], sparsity: float) -> pd.DataFrame:
     """Return the density of each layer under panels, lettered from a, mean over seeds, methods as published."""
@@ -79,10 +82,13 @@ def figure(table: pd.DataFrame, sparsity: float) -> Figure:
 def lines(axes: Axes, table: pd.DataFrame, sparsity: float) -> None:
     """Draw the layers of one condition; the dotted line is the density of the whole network."""
     axes.axhline(1 - sparsity, color=GREY, lw=0.8, ls=":", label=f"all layers, {1 - sparsity:.2g}")
-    for number, (name, rows) in enumerate(table.groupby("method", sort=False)):
-        # OMP and LTH have the same mask, and GMP often nearly: smaller and smaller, so that each shows.
-        style = {"ms": 7 - 0.8 * number, "lw": max(2.6 - 0.4 * number, 0.8), "label": LOOKS[name].label}
-        axes.plot(rows.layer + 1, rows.density, color=LOOKS[name].colour, marker=LOOKS[name].marker, **style)
+    for name, rows in table.groupby("method", sort=False):
+        # OMP has the mask of LTH, GMP nearly: rings around it, so that each shows.
+        ring = (
+            {"ms": {"omp": 9.0, "gmp": 6.5}[name], "mfc": "none", "mew": 1.1} if name in ("omp", "gmp") else {"ms": 3.5}
+        )
+        style = {"color": LOOKS[name].colour, "marker": LOOKS[name].marker, "lw": 1.0, "label": LOOKS[name].label}
+        axes.plot(rows.layer + 1, rows.density, **style, **ring)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     classifier = table[table.layer == table.layer.max()]
     if len(classifier) and np.isfinite(classifier.density).all():

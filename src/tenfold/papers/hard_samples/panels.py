@@ -133,7 +133,7 @@ def costs(best: pd.DataFrame, dense: dict[str, float], titles: dict[str, str]) -
         for name in _known(rows.method):
             mine = rows[rows.method == name]
             style = {"color": LOOKS[name].colour, "marker": LOOKS[name].marker, "edgecolor": "white", "lw": 0.4}
-            axes.scatter(mine.flops, mine.accuracy, s=12 + 60 * mine.weights, alpha=0.85, **style)
+            axes.scatter(mine.flops, mine.accuracy, s=12 + 30 * mine.weights, alpha=0.85, **style)
         axes.set(title=f"{letter}. {title}", xlabel="training operations, dense = 1", xscale="log")
         _plain_ticks(axes, rows.flops)
     panels[0, 0].set_ylabel(TEST)

@@ -63,7 +63,7 @@ class Results:
         """Return labels and scores of the training images of a condition."""
         if condition.scored:
             table = self._known[condition.subject, condition.label_noise]
-            return table.given.to_numpy(), table.el2n.to_numpy()
+            return table.given.to_numpy(copy=True), table.el2n.to_numpy(copy=True)
         return self.images(condition.subject).train_y.numpy(), None
 
     @cached_property
@@ -124,7 +124,7 @@ class Results:
     def captioned(self, full: str, few: str) -> dict[str, pd.DataFrame]:
         """Return, by title, what the captions of Figures 13 and 14 name: full data at 0.8, few at 0.8 and 0.7."""
         chosen = ((full, FIGURED), (few, FIGURED), (few, LATE))
-        tables = {f"{self.short(name)}, sparsity {at:g}": (self.panel(name), at) for name, at in chosen}
+        tables = {f"{self.short(name)}\nsparsity {at:g}": (self.panel(name), at) for name, at in chosen}
         return {
             f"{letter}. {title}": table[table.sparsity.isin([0.0, at])]
             for letter, (title, (table, at)) in zip("abc", tables.items(), strict=True)

@@ -22,14 +22,14 @@ from tenfold.papers.hard_samples.subjects import Material, augmentation, materia
 from tenfold.sparsity.hardness import el2n
 from tenfold.sparsity.methods import Method
 from tenfold.sparsity.sparsifier import Sparsifier
-from tenfold.training import Recipe, Resident, Run, cross_entropy, fit, predict, scaled
+from tenfold.training import Recipe, Resident, Run, cross_entropy, device, fit, predict, scaled
 
 FAR = 1000
 """Scoring models have seeds of their own, this far from those of the networks that are compared."""
 LONG = 50
 """Epochs from which on a training is worth checkpoints; a shorter one is done in seconds."""
-PLAIN = ("folder", "images", "hidden", "corruption", "noise_sd", "epochs", "robust_epochs", "score_epochs", "batch")
-PLAIN += ("lr", "weight_decay", "updates", "stack", "device", "precision", "epsilon", "alpha")
+PLAIN = ("folder", "images", "hidden", "corruption", "epochs", "robust_epochs", "score_epochs", "batch")
+PLAIN += ("updates", "stack", "device", "epsilon")
 PLAIN += ("attack_steps", "test_attack_steps", "fewest_steps", "robust_steps")
 
 
@@ -41,8 +41,9 @@ def settings(p: Parameters) -> dict[str, Any]:
 
 def recipe(settings: dict[str, Any], epochs: int, **changes: Any) -> Recipe:
     """Return the paper's recipe: SGD with Nesterov momentum 0.9, the rate a tenth after half and three quarters."""
-    names = ("batch", "lr", "weight_decay", "device", "precision")
-    return Recipe(epochs=epochs, **{name: settings[name] for name in names}, **changes)
+    precision = "bf16" if device(settings["device"]).type == "cuda" else "fp32"
+    place = {"device": settings["device"], "precision": precision}
+    return Recipe(epochs, settings["batch"], lr=0.1, weight_decay=5e-4, **place, **changes)
 
 
 def passes(settings: dict[str, Any], condition: Condition, rows: int) -> int:
@@ -126,8 +127,9 @@ class Trainer:
         self.data = Resident(self.x, self.y, augment=augmentation(condition))
         self.dense: dict[str, Tensor] | None = None
         self.recipe = recipe(settings, passes(settings, condition, len(self.y)))
-        names = {"eps": "epsilon", "step": "alpha", "steps": "attack_steps"}
-        self.attack = {name: settings[setting] for name, setting in names.items()}
+        # A step is a quarter of the radius, as 2/255 is of 8/255.
+        radius = settings["epsilon"]
+        self.attack = {"eps": radius, "step": radius / 4, "steps": settings["attack_steps"]}
 
     def stack(self, runs: list[tuple[str, float]]) -> dict[str, pd.DataFrame]:
         """Train networks side by side and return their `scores` and `layers`; a dense one is remembered."""
