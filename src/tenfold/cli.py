@@ -190,21 +190,24 @@ def _make(todo: Sequence[workbook.Plan], settings: workbook.Settings) -> list[st
             f"{plan.slug}: {plan.reasons[0] if plan.reasons else 'forced'}; about {clock(plan.expected)}",
             flush=True,
         )
+    # Budgets are for a machine of one's own: notebooks that run at once here share its cores.
+    together = settings.jobs if settings.executor == "local" else 1
     failed = []
     for report in workbook.run(todo, settings, lambda jobs: Display(jobs, expected)):
         if report.ok:
-            print(f"{report.slug}: done in {clock(report.seconds)}{_slow(report, todo)}", flush=True)
+            print(f"{report.slug}: done in {clock(report.seconds)}{_slow(report, todo, together)}", flush=True)
         else:
             failed.append(report.slug)
             print(f"{report.slug}: FAILED in {report.cell}\n{_indented(report.error)}", flush=True)
     return failed
 
 
-def _slow(report: Report, todo: Sequence[workbook.Plan]) -> str:
-    """Return a remark for a notebook that took longer than its budget, for people and for whoever reads the log."""
+def _slow(report: Report, todo: Sequence[workbook.Plan], together: int) -> str:
+    """Return a remark for a notebook that took longer than its budget, times the notebooks that ran at once."""
     parameters = next(plan.parameters for plan in todo if plan.slug == report.slug)
-    budget = 60 * parameters.budget[parameters.scale].minutes
-    return f", SLOW: its budget is {clock(budget)}" if report.seconds > budget else ""
+    budget = 60 * parameters.budget[parameters.scale].minutes * together
+    beside = f" with {together} at once" if together > 1 else ""
+    return f", SLOW: its budget is {clock(budget)}{beside}" if report.seconds > budget else ""
 
 
 def _indented(text: str) -> str:

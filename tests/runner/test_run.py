@@ -260,7 +260,16 @@ def test_a_slow_notebook_is_called_slow(workbook):
     module = workbook.root / "src/tenfold/papers/toy.py"
     module.write_text(module.read_text().replace("Budget(0.1, 0.5)", "Budget(0.01, 0.5)"))
     assert path.is_file()
-    assert "SLOW: its budget is 1 s" in workbook.run("run", "--scale", "smoke").stdout
+    assert "SLOW: its budget is 1 s\n" in workbook.run("run", "--scale", "smoke").stdout
+
+
+def test_notebooks_that_share_the_machine_may_take_longer(workbook):
+    for name in ("one", "two"):
+        workbook.paper(name, "import time\ntime.sleep(1)")
+        module = workbook.root / f"src/tenfold/papers/{name}.py"
+        module.write_text(module.read_text().replace("Budget(0.1, 0.5)", "Budget(0.005, 0.5)"))
+    together = workbook.run("run", "--scale", "smoke", "--jobs", "2").stdout
+    assert together.count("SLOW: its budget is 1 s with 2 at once") == 2, "twice 0.3 s"
 
 
 def test_doctor_finds_what_is_here(workbook):

@@ -83,12 +83,9 @@ def lines(axes: Axes, table: pd.DataFrame, sparsity: float) -> None:
     """Draw the layers of one condition; the dotted line is the density of the whole network."""
     axes.axhline(1 - sparsity, color=GREY, lw=0.8, ls=":", label=f"all layers, {1 - sparsity:.2g}")
     for name, rows in table.groupby("method", sort=False):
-        # OMP has the mask of LTH, GMP nearly: rings around it, so that each shows.
-        ring = (
-            {"ms": {"omp": 9.0, "gmp": 6.5}[name], "mfc": "none", "mew": 1.1} if name in ("omp", "gmp") else {"ms": 3.5}
-        )
         style = {"color": LOOKS[name].colour, "marker": LOOKS[name].marker, "lw": 1.0, "label": LOOKS[name].label}
-        axes.plot(rows.layer + 1, rows.density, **style, **ring)
+        style |= {"ms": RINGS[name], "mfc": "none", "mew": 1.1} if name in RINGS else {"ms": 3.5}
+        axes.plot(rows.layer + 1, rows.density, **style)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     classifier = table[table.layer == table.layer.max()]
     if len(classifier) and np.isfinite(classifier.density).all():
