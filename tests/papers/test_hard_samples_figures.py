@@ -254,3 +254,18 @@ def test_an_impossible_sparsity_or_class_is_refused(sparsity):
         explore.thinned(found, found.panels["5b"], sparsity)
     with pytest.raises(InputError, match="no class 'cat'"):
         examples.hardest(found.images(found.p.first), found.hardness(found.p.first), "cat")
+
+
+def test_a_reader_gets_a_list_to_choose_from(monkeypatch):
+    import ipywidgets
+
+    asked = {}
+    monkeypatch.setattr(ipywidgets, "interactive_output", lambda show, boxes: asked.update(show=show, boxes=boxes))
+    found = studied()
+    scores, images = found.hardness(found.p.first), found.images(found.p.first)
+    explore.widget_images(images, scores, live=True)
+    assert asked["boxes"]["name"].options == images.class_names
+    explore.widget_layers(found, found.panels["5b"], live=True)
+    box = asked["boxes"]["sparsity"]
+    assert box.value == 0.8 and min(box.options) == 0.05 and max(box.options) == 0.95
+    asked["show"](sparsity=0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import torch
 
 from tenfold import datasets
 from tenfold.nets import resnet, share_counts
@@ -37,8 +38,6 @@ def sharing(p: Parameters, density: float) -> pd.DataFrame:
     The learnt density counts a weight once, the effective one once for each use; `budget_difference` is that of
     the learnt weights to the unshared network's, relative.
     """
-    import torch
-
     rows = []
     with torch.device("meta"):
         models = {
@@ -69,8 +68,6 @@ def sharing(p: Parameters, density: float) -> pd.DataFrame:
 
 def floors(p: Parameters, sparsities: tuple[float, ...] = (0.9, 0.99, 0.999, 0.9999)) -> pd.DataFrame:
     """Return the weights that each allocation of the code's history leaves, over the budget d N."""
-    import torch
-
     with torch.device("meta"):
         nets = {"ResNet-34": shapes(resnet(34)), f"this run ({p.net})": shapes(skeleton(architecture(p)))}
     rows = []
@@ -89,8 +86,6 @@ def floors(p: Parameters, sparsities: tuple[float, ...] = (0.9, 0.99, 0.999, 0.9
 
 def per_layer(p: Parameters) -> pd.DataFrame:
     """Return how many weights ERK leaves to each tensor of ResNet-34 at 99.99 %: few enough to count on fingers."""
-    import torch
-
     with torch.device("meta"):
         nets = {"ResNet-34": (shapes(resnet(34)), 0.9999), p.net: (shapes(skeleton(architecture(p))), p.sparsities[-1])}
     frames = []

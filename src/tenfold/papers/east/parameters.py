@@ -74,8 +74,6 @@ class Parameters(Base):
     device: str = parameter(
         "cpu", "cpu", "auto", help="auto takes a GPU if there is one", choices=("cpu", "cuda", "auto")
     )
-    precision: str = parameter("fp32", "fp32", "bf16", help="of the forward pass", choices=("fp32", "bf16"))
-    compile: bool = parameter(False, False, False, help="let torch compile the network; pays on a GPU at most")
 
     def __post_init__(self) -> None:
         """Refuse what cannot work together."""

@@ -20,7 +20,7 @@ from tenfold.papers.east.parameters import Parameters
 from tenfold.papers.east.plans import Plan
 from tenfold.sparsity import Method, Phasing, Sparsifier
 from tenfold.sparsity.effective import effective_sparsity
-from tenfold.training import Recipe, Resident, crop_flip, fit, predict
+from tenfold.training import Recipe, Resident, crop_flip, device, fit, predict
 
 OBSERVED = 60
 """How often in a run the gradients are looked at."""
@@ -35,7 +35,7 @@ def settings(p: Parameters) -> dict[str, Any]:
     names = (
         "dataset", "images_folder", "image_size", "images", "epochs", "batch", "lr", "lr_drops", "weight_decay", "clip",
         "rigl_updates", "set_updates", "cycle_updates", "cycles", "cycle_share", "multiplier", "cycle_shape",
-        "device", "precision", "compile",
+        "device",
     )  # fmt: skip
     chosen = {name: getattr(p, name) for name in names}
     return {**chosen, "lr_drops": list(p.lr_drops), "architecture": architecture(p)}
@@ -136,8 +136,7 @@ def recipe_of(plans: list[Plan], settings: dict[str, Any]) -> Recipe:
         milestones=tuple(settings["lr_drops"]),
         clip=limits,
         device=settings["device"],
-        precision=settings["precision"],
-        compile=settings["compile"],
+        precision="bf16" if device(settings["device"]).type == "cuda" else "fp32",
     )
 
 
