@@ -58,6 +58,17 @@ class Smoke:
     def record(cls, place, done):
         return json.loads((place.result / "record.json").read_text(encoding="utf-8"))
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def table(cls, place, done):
+        """Return the rows of a table."""
+
+        def table(name):
+            with (place.result / "tables" / f"{name}.csv").open(newline="") as stream:
+                return list(csv.DictReader(stream))
+
+        return table
+
     def test_it_says_what_it_does(self, done, place):
         assert f"{self.SLUG}: there is no finished result" in done.stdout
         assert f"{self.SLUG}: done in" in done.stdout

@@ -1,7 +1,5 @@
 """`calliper` from end to end at smoke scale."""
 
-import csv
-
 import pytest
 
 from tests.notebooks.smoke import Smoke
@@ -25,17 +23,6 @@ class TestCalliper(Smoke):
         | {"f-residuals", "f-predictions", "f-tiles", "f-truth", "f-ablations", "e-land-use", "e-centroids"}
     )
     BESIDE = frozenset({"exports"})
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def table(cls, place, done):
-        """Return the rows of a table."""
-
-        def table(name):
-            with (place.result / "tables" / f"{name}.csv").open(newline="") as stream:
-                return list(csv.DictReader(stream))
-
-        return table
 
     def test_both_splits_and_all_controls_stand_in_every_table(self, table):
         for name, metric in (("t-sdm", "kl"), ("t-luc", "f1")):

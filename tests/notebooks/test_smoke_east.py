@@ -1,7 +1,5 @@
 """`east` from end to end at smoke scale."""
 
-import csv
-
 import pytest
 
 from tests.notebooks.smoke import Smoke
@@ -16,17 +14,6 @@ class TestEast(Smoke):
         | {"f-overview", "f-sharing", "f-schedules", "f-budgets", "f-floor", "f-gain", "f-collapse", "f-curves"}
         | {"f-ablation", "f-pairs", "f-activations", "f-deployed"}
     )
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def table(cls, place, done):
-        """Return the rows of a table."""
-
-        def table(name):
-            with (place.result / "tables" / f"{name}.csv").open(newline="") as stream:
-                return list(csv.DictReader(stream))
-
-        return table
 
     def test_every_network_holds_its_budget_exactly(self, table):
         budgets = {"0.98": 1357, "0.995": 339}

@@ -1,7 +1,5 @@
 """`hard-samples` from end to end at smoke scale."""
 
-import csv
-
 import pytest
 
 from tests.notebooks.smoke import Smoke
@@ -16,17 +14,6 @@ class TestHardSamples(Smoke):
         | {"f-8-variants", "f-8-costs", "f-9-severities", "f-10-attack", "f-11-layers", "f-12-layers"}
         | {"f-13-variants", "f-14-variants", "e-gaps", "e-subsets", "e-classes", "e-noise", "e-descent"}
     )
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def table(cls, place, done):
-        """Return the rows of a table."""
-
-        def table(name):
-            with (place.result / "tables" / f"{name}.csv").open(newline="") as stream:
-                return list(csv.DictReader(stream))
-
-        return table
 
     def test_all_methods_and_both_readings_of_snip_stand_in_the_table_of_gaps(self, table):
         found = {row["method"] for row in table("t-gaps")}

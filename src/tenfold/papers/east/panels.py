@@ -62,7 +62,7 @@ def accuracy(runs: pd.DataFrame) -> Figure:
     axes.set_xticks(range(len(grid)), [f"{100 * s:g} %\n{weights[s]:,.0f}" for s in grid])
     axes.set(xlabel="sparsity, and weights that are left", ylabel="test accuracy", ylim=(0, 1.02))
     axes.grid(axis="y")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=6)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=7)
     return figure
 
 

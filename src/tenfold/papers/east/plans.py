@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
+
+import numpy as np
 
 from tenfold.papers.east.parameters import Parameters
 
@@ -92,6 +94,5 @@ def stacks(plans: list[Plan], size: int) -> list[list[Plan]]:
 
 
 def _cut(plans: list[Plan], size: int) -> list[list[Plan]]:
-    number = -(-len(plans) // size)
-    edges = [len(plans) * part // number for part in range(number + 1)]
-    return [plans[start:stop] for start, stop in pairwise(edges)]
+    parts = np.array_split(np.arange(len(plans)), -(-len(plans) // size))
+    return [[plans[place] for place in part] for part in parts]

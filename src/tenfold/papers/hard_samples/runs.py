@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +103,8 @@ def train(
 
 def parts(runs: list[tuple[str, float]], size: int) -> list[list[tuple[str, float]]]:
     """Return the runs in stacks of at most `size`, as equal as can be."""
-    number = -(-len(runs) // size)
-    edges = [len(runs) * part // max(number, 1) for part in range(number + 1)]
-    return [runs[start:stop] for start, stop in pairwise(edges)]
+    parts = np.array_split(np.arange(len(runs)), max(1, -(-len(runs) // size)))
+    return [[runs[place] for place in part] for part in parts if len(part)]
 
 
 class Trainer:
