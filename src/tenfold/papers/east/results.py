@@ -14,6 +14,8 @@ from tenfold.papers.east.plans import LABELS, PARTS, Plan, grid, stacks
 
 COLLAPSE = 0.05
 """A network has collapsed whose test accuracy is at most this far above the commonest class."""
+NAMED = {"net", "width", "sparsities", "baseline_sparsities", "ablation_sparsity"}
+"""Parameters that the sentences of claims speak of."""
 # Top-1 accuracy on CIFAR-10 with ResNet-34 in percent, mean and deviation of three runs: v4, Table 1.
 PUBLISHED = {
     ("set", 0.99): (93.09, 0.15),
@@ -72,11 +74,13 @@ class Results:
 
     @property
     def own(self) -> set[str]:
-        """Data sets that are real though they came neither from a mirror nor from their publisher.
+        """What claims need beside data from a mirror or a publisher.
 
-        scikit-learn's digits are all there is of that set, and a reader's folder is the reader's word.
+        scikit-learn's digits are all there is of that set, and a reader's folder is the reader's word. The network and
+        the sparsities that sentences name are `preset_levels`.
         """
-        return {self.p.dataset} if self.p.dataset == "digits" or self.p.images_folder else set()
+        real = {self.p.dataset} if self.p.dataset == "digits" or self.p.images_folder else set()
+        return real if NAMED & {*self.p.changed()} else real | {"preset_levels"}
 
     def trace(self) -> pd.DataFrame:
         """Return the densities of RigL and EAST at the sparsity of the ablation, first seed, beside their budget."""

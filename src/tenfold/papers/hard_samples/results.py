@@ -13,7 +13,7 @@ from tenfold.nets import prunable
 from tenfold.papers.hard_samples import conditions, runs, subjects
 from tenfold.papers.hard_samples.conditions import LATE, Condition
 from tenfold.papers.hard_samples.gaps import gaps, levels
-from tenfold.papers.hard_samples.parameters import FIGURED
+from tenfold.papers.hard_samples.parameters import FIGURED, SUBJECTS
 
 
 class Results:
@@ -152,9 +152,9 @@ class Results:
 
     @property
     def own(self) -> set[str]:
-        """What claims need beside the first images: those that are at hand and not replaced by the digits."""
-        asked = {"second": "second_images", "fourth": "fourth_images", "robust_second": "robust_second_images"}
-        return {name for field, name in asked.items() if getattr(self.p, field) == getattr(self.book.parameters, field)}
+        """What claims need: the images and networks that they speak of, neither changed nor replaced by the digits."""
+        preset = self.p.specs()
+        return {f"{name}_images" for name in SUBJECTS if getattr(self.p, name) == getattr(preset[name], self.p.scale)}
 
 
 def words(condition: Condition) -> str:
