@@ -296,3 +296,11 @@ def test_a_mixture_checks_every_name():
         mixture(x, 3, seeded(), [])
     with pytest.raises(InputError, match="needs a generator"):
         mixture(x, 3, None)
+
+
+def test_the_package_knows_corrupt_and_nothing_else_that_it_has_not():
+    from tenfold import datasets
+
+    assert datasets.corrupt is corrupt
+    with pytest.raises(AttributeError, match="corupt"):
+        datasets.corupt  # noqa: B018

@@ -1,5 +1,7 @@
 """Data: a registry with checksums, resolution from mirror, cache, publisher or embedded, and loaders."""
 
+from typing import Any
+
 from tenfold.datasets.provenance import Resolution, label, note, reset, synthetic, used
 from tenfold.datasets.registry import Dataset, File, dataset, datasets
 from tenfold.datasets.resolution import fingerprint, local, resolve
@@ -8,6 +10,7 @@ __all__ = [
     "Dataset",
     "File",
     "Resolution",
+    "corrupt",
     "dataset",
     "datasets",
     "fingerprint",
@@ -19,3 +22,12 @@ __all__ = [
     "synthetic",
     "used",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return `corrupt` when it is asked for: it needs torch, and this package by itself the standard library alone."""
+    if name != "corrupt":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tenfold.datasets.corruptions import corrupt
+
+    return corrupt
