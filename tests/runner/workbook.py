@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -95,7 +97,10 @@ class Workbook:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "tenfold.cli", *arguments]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.root, env=self.environment(**environment), **streams)
+        # Tests that a shell runs in the background ignore interrupts, and their children would inherit that.
+        heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+        mine = self.environment(**environment)
+        return subprocess.Popen(command, cwd=self.root, env=mine, preexec_fn=heed, **streams)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         process = self.start(*arguments, **environment)
