@@ -60,9 +60,11 @@ def overview(table: pd.DataFrame, p_cycles: float, phase: tuple[float, float]) -
     axes.fill_between(t, 2, 2 + 0.75 * table.beta, color=SKY, lw=0)
     axes.add_patch(Rectangle((0, 1), 1, 0.6, fc=BLUE, alpha=0.7, lw=0))
     axes.add_patch(Rectangle((p_cycles, 0), 1 - p_cycles, 0.6, fc=GREEN, alpha=0.7, lw=0))
-    for at, text in ((p_cycles, "target density"), (phase[1], "plain ReLU")):
+    # The two moments may lie close together: their words stand on either side.
+    moments = sorted([(p_cycles, "target density"), (phase[1], "plain ReLU")])
+    for (at, text), side, shift in zip(moments, ("right", "left"), (-0.006, 0.006), strict=True):
         axes.axvline(at, color=GREY, lw=0.8, ls=":")
-        axes.text(at + 0.006, 4.0, text, fontsize=6.5, color=GREY, va="top")
+        axes.text(at + shift, 4.0, text, fontsize=6.5, color=GREY, va="top", ha=side)
     axes.text(0.5, 1.3, "one tensor serves several blocks: same number of learnt weights", ha="center", va="center")
     axes.set_yticks([place + 0.3 for place in lanes.values()], lanes)
     axes.set(xlim=(0, 1), ylim=(-0.1, 4.05), xlabel="share of the run")
