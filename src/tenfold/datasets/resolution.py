@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tenfold import project
+from tenfold.datasets import installed as installation
 from tenfold.datasets import network
 from tenfold.datasets.digests import digest_of
 from tenfold.datasets.places import Place, at_hand, cache_folder, places
@@ -52,8 +53,10 @@ def fingerprint(name: str, *, embedded: bool = True) -> str:
 
     It equals `Resolution.fingerprint` of `resolve` in the same situation. A damaged file changes it, so
     what depends on the file runs again and meets the error. `name` may also be a reader's own folder or
-    file; what is gone is absent.
+    file, or one of the texts that come with Python; what is gone is absent.
     """
+    if name in installation.NAMES:
+        return installation.installed(name).fingerprint
     if name in datasets():
         place = at_hand(dataset(name), embedded=embedded)
     elif (path := Path(name)).is_dir():
