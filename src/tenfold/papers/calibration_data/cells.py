@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-MIX = "mix"
 NONSENSE = ("ellipses", "random", "tokens")
 """Sources without language: dots, random letters and digits, random tokens."""
 PADDINGS = ("counted", "masked", "excluded")
@@ -17,7 +16,8 @@ class Cell:
     """One pruned model: method, how much, on what.
 
     method: "dense" or one of `tenfold.pruning.METHODS`; sparsity: share of zeros; nm: "2:4" and the like, or "".
-    source: a set, sets joined by "+", or a kind of nonsense; fmt: "text", "zero", "single", "icl"; rationale: with the
+    source: a set, sets joined by "+" (windows mixed) or by "&" (a model pruned for each, then merged), or a kind of
+    nonsense; fmt: "text", "zero", "single", "icl"; rationale: with the
     chain of thought; pairs: fixed number of pairs, then padding; steps: only rationales with so many; padding: see
     `PADDINGS`; keep: all but the last so many tokens of a window become padding; windows, length: how much is drawn;
     draw: which seed draws it; outliers: channels made outliers before pruning. 0, "" and False: not used.

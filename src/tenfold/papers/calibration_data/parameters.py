@@ -50,11 +50,11 @@ class Parameters(Base):
         "", "", "", help="your own texts, <set>.jsonl or <set>.txt, in place of the registered ones"
     )
     characters: int = parameter(
-        40_000, 300_000, 0, help="training characters of each set at most; 0 takes all", low=0, unit="characters"
+        60_000, 470_000, 0, help="training characters of each set at most; 0 takes all", low=0, unit="characters"
     )
-    windows: int = parameter(8, 16, 128, help="calibration windows", low=1, high=100_000)
-    length: int = parameter(64, 256, 2048, help="length of a window", low=8, high=1_000_000, unit="tokens")
-    test_windows: int = parameter(4, 10, 0, help="test windows of each set; 0 takes all", low=0)
+    windows: int = parameter(8, 32, 128, help="calibration windows", low=1, high=100_000)
+    length: int = parameter(64, 128, 2048, help="length of a window", low=8, high=1_000_000, unit="tokens")
+    test_windows: int = parameter(4, 12, 0, help="test windows of each set; 0 takes all", low=0)
     sparsity: float = parameter(0.6, 0.6, 0.5, help="share of zeros in the main results", low=0.05, high=0.95)
     high_sparsity: float = parameter(0.7, 0.7, 0.7, help="share of zeros of the second round", low=0.05, high=0.95)
     sweep: tuple[float, ...] = parameter(
@@ -64,19 +64,19 @@ class Parameters(Base):
         (1, 8), (1, 4, 16, 64), (64, 128, 256, 512, 1024), help="window counts of experiment E", low=1, high=100_000
     )
     lengths: tuple[int, ...] = parameter(
-        (16, 64), (32, 64, 128, 256), (128, 256, 512, 1024, 2048), help="window lengths of experiment E", low=8
+        (16, 64), (16, 32, 64, 128), (128, 256, 512, 1024, 2048), help="window lengths of experiment E", low=8
     )
     pairs: tuple[int, ...] = parameter(
-        (1, 2), (1, 2, 3, 4), (5, 10, 15, 20, 25), help="in-context pairs of experiment D", low=1, high=1000
+        (1, 2), (1, 2, 3), (5, 10, 15, 20, 25), help="in-context pairs of experiment D", low=1, high=1000
     )
     steps: tuple[int, ...] = parameter(
-        (2, 3), (2, 3, 4), (3, 4, 5), help="steps of the rationales of experiment D", low=1, high=100
+        (2, 3), (1, 2, 3), (3, 4, 5), help="steps of the rationales of experiment D", low=1, high=100
     )
     kept: tuple[int, ...] = parameter(
-        (4, 16), (4, 16, 64), (32, 128, 512), help="last tokens that padding leaves, of the panel on padding", low=1
+        (4, 16), (4, 16, 48), (32, 128, 512), help="last tokens that padding leaves, of the panel on padding", low=1
     )
     outliers: int = parameter(8, 32, 32, help="channels made outliers, function unchanged", low=1, high=4096)
-    questions: int = parameter(2, 16, 1319, help="questions of each test set that are answered", low=1)
+    questions: int = parameter(2, 8, 200, help="questions of each test set that are answered", low=1)
     shots: int = parameter(1, 1, 3, help="solved examples in front of a question", low=0, high=32)
     decoding: str = parameter(
         "greedy", "greedy", "greedy", help="how answers are generated", choices=("greedy", "sampling")

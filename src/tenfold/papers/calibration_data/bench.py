@@ -1,0 +1,118 @@
+"""The bench: a dense model, what tests it, and the models that are pruned from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from tenfold import language
+from tenfold.errors import InputError
+from tenfold.language import shards
+from tenfold.language.llama import load
+from tenfold.language.perplexity import losses
+from tenfold.language.pretraining import SIZES, pretrained, restore
+from tenfold.language.windows import Windows
+from tenfold.papers.calibration_data.cells import Cell, seeded
+from tenfold.papers.calibration_data.parameters import AUTO, Parameters
+from tenfold.papers.calibration_data.plans import own_format
+from tenfold.papers.calibration_data.windows import drawn, held_out
+from tenfold.pruning import achieved_sparsity, inject_outliers, merge, prune
+from tenfold.runner.store import kept
+from tenfold.training import device
+
+PLAIN = ("model", "folder", "characters", "length", "test_windows", "dtype", "device")
+
+
+def sources(p: Parameters) -> tuple[str, ...]:
+    """Return the calibration sets of a run: those named, or all real ones at hand, else the embedded ones."""
+    return language.at_hand() if p.sources == (AUTO,) else p.sources
+
+
+def settings(p: Parameters) -> dict[str, Any]:
+    """Return what all jobs of a run have in common, as plain values."""
+    tests = sources(p) if p.tests == (AUTO,) else p.tests
+    plain = {name: getattr(p, name) for name in PLAIN}
+    return plain | {"tests": list(tests), "training": {} if p.model else training(p)}
+
+
+def training(p: Parameters) -> dict[str, Any]:
+    """Return the arguments of a training of the small model, but for its seed; other papers share them."""
+    smoke = p.scale == "smoke"
+    domains = language.EMBEDDED if smoke else language.at_hand()
+    return {"domains": list(domains), **SIZES["smoke" if smoke else "laptop"]}
+
+
+def check(p: Parameters) -> None:
+    """Refuse, before anything heavy starts, a run whose model is not there."""
+    if p.scale == "paper" and not p.model:
+        raise InputError("paper scale prunes a checkpoint: name Llama-2-7B-chat as model=FOLDER")
+    if p.model and p.models > 1:
+        raise InputError("a checkpoint is one model: set models=1, its draws are the replicates")
+    if p.model:
+        language.fingerprint(p.model)
+
+
+def is_llama2(model: str, length: int) -> bool:
+    """Tell whether a checkpoint is Llama-2-7B, not its chat version, measured in windows of 4096 as in its tables."""
+    config = shards.config(shards.folder_of(model))
+    shape = [config.get(key) for key in ("hidden_size", "num_hidden_layers", "max_position_embeddings")]
+    return "chat" not in Path(model).name.lower() and shape == [4096, 32, 4096] and length == 4096
+
+
+class Bench:
+    """A dense model and its test windows; cells are pruned from it one at a time."""
+
+    def __init__(self, seed: int, settings: dict[str, Any]):
+        self.seed, self.settings = seed, settings
+        self._last: tuple[Cell, Windows] | None = None
+        if settings["model"]:
+            where = device(settings["device"])
+            self.dense, self.tokenizer = load(settings["model"], settings["dtype"], where)
+        else:
+            self.dense, self.tokenizer = restore(kept(pretrained, seed=seed, **settings["training"]))
+
+    @cached_property
+    def tests(self) -> dict[str, Windows]:
+        """Test windows of every set."""
+        return {name: held_out(name, self.tokenizer, self.settings) for name in self.settings["tests"]}
+
+    def windows(self, cell: Cell) -> Windows:
+        """Return the calibration windows of a cell; the same for every method, so the last ones are kept."""
+        wanted = replace(cell, method="wanda", sparsity=0.0, nm="", outliers=0)
+        if self._last is None or self._last[0] != wanted:
+            found = drawn(wanted, self.seed, self.tokenizer, self.settings)
+            self._last = wanted, found.to(self.dense.device)
+        return self._last[1]
+
+    def pruned(self, cell: Cell) -> nn.Module:
+        """Return the model of a cell: the dense one itself where nothing is changed, else a copy."""
+        dense = inject_outliers(self.dense, cell.outliers) if cell.outliers else self.dense
+        if cell.method == "dense":
+            return dense
+        if "&" in cell.source:
+            return self._merged(cell)
+        # A method that looks at no data is given any.
+        windows = next(iter(self.tests.values())).to(dense.device) if cell.blind else self.windows(cell)
+        options = {"seed": seeded(cell, self.seed), "inplace": dense is not self.dense}
+        return prune(dense, windows, cell.method, cell.sparsity, cell.pattern, **options)
+
+    def _merged(self, cell: Cell) -> nn.Module:
+        """Return models pruned with one set each, merged; together they see as many windows as a mixture."""
+        names = cell.source.split("&")
+        parts = [replace(cell, source=n, fmt=own_format(n), windows=cell.windows // len(names)) for n in names]
+        return merge([self.pruned(part) for part in parts], self.dense, cell.pattern)
+
+    def row(self, cell: Cell) -> list[dict[str, Any]]:
+        """Return a row for each test set of a cell: loss in nats per token, share of zeros, share of padding."""
+        model = self.pruned(cell)
+        sparse = achieved_sparsity(model)
+        zeros = float(np.average(sparse.sparsity, weights=sparse.weights))
+        pads = 0.0 if cell.blind or "&" in cell.source else self.windows(cell).pad_share
+        about = cell.record() | {"seed": self.seed, "zeros": zeros, "pads": pads}
+        found = {name: float(losses(model, windows).double().mean()) for name, windows in self.tests.items()}
+        return [about | {"test": name, "loss": loss} for name, loss in found.items()]
