@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tenfold.papers.calibration_data.cells import Cell
-from tenfold.papers.calibration_data.parameters import SPARSITIES, TASKS
+from tenfold.papers.calibration_data.parameters import FAMILIES, SPARSITIES, TASKS
 from tenfold.papers.calibration_data.plans import METHODS, PATTERNS, Plan
 
 KEYS = list(Cell.__dataclass_fields__)
@@ -97,17 +97,18 @@ def formats(plan: Plan, found: Losses) -> Column:
 
 
 def amounts(plan: Plan, found: Losses) -> Column:
-    """Yield the least and the largest number of windows."""
+    """Yield what the largest number of windows gains over the least."""
     for method in ("wanda", "sparsegpt"):
-        for word, count in zip(("fewest", "most"), (plan.p.counts[0], plan.p.counts[-1]), strict=True):
-            yield f"{method}_{word}", found.mean(plan.cell(method, plan.prose, windows=count))
+        least, most = (found.mean(plan.cell(method, plan.prose, windows=plan.p.counts[end])) for end in (0, -1))
+        yield f"gain_windows_{method}", least - most
 
 
 def data(plan: Plan, found: Losses) -> Column:
     """Yield families of sets, mixture, merged models and nonsense."""
-    for family in ("text", "arithmetic", "choice", "inference"):
-        if names := plan.family(family):
-            yield f"on_{family}", found.mean_of(plan.cell("wanda", name) for name in names)
+    families = {name: plan.family(name) for name in FAMILIES if plan.family(name)}
+    on = {name: found.mean_of(plan.cell("wanda", each) for each in sets) for name, sets in families.items()}
+    yield from ((f"on_{name}", losses) for name, losses in on.items())
+    yield "on_worst", pd.concat(on.values(), axis=1).max(axis=1)
     single = pd.concat([found.mean(plan.cell("wanda", name)) for name in plan.sources], axis=1)
     yield "on_best", single.min(axis=1)
     yield "on_mix", found.mean(plan.cell("wanda", plan.mix))
@@ -158,7 +159,8 @@ def spread(plan: Plan, table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Return how far sets differ and how far draws of a set do: a row per trained model, else per test set.
 
     F = sqrt(MSB / MSW), MSB = k/(m-1) sum_i (x_i. - x_..)^2 and MSW = 1/(m (k-1)) sum_ij (x_ij - x_i.)^2 over m sets
-    and k draws: 1 where the choice of the set does nothing. x: loss of Wanda, for a trained model the mean over test sets.
+    and k draws: 1 where the choice of the set does nothing. x: loss of Wanda, for a trained model its mean over
+    test sets.
     """
     wanted = {replace(plan.cell("wanda", name), draw=0) for name in plan.sources}
     rows = table[[replace(cell, draw=0) in wanted for cell in cells(table)]]
@@ -183,7 +185,7 @@ def answered(plan: Plan, table: pd.DataFrame, by: str) -> pd.DataFrame:
     generated = table[table.way == "generated"].test.unique()
     rows = table[(table.way == "generated") | ~table.test.isin(generated)]
     rows = rows.assign(cell=[replace(cell, draw=0) for cell in cells(rows)])
-    right = rows.groupby(["cell", by]).right.mean()
+    right = rows.groupby(["cell", by], sort=False).right.mean()
     replicates = sorted(set(rows[rows.method != "dense"][by]))
 
     def mean(cell: Cell) -> pd.Series:

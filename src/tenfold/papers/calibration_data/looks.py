@@ -66,11 +66,6 @@ def colour(source: str) -> str:
     return next((COLOURS[family] for family, names in FAMILIES.items() if source in names), BLACK)
 
 
-def method_handles(names: tuple[str, ...]) -> list[Line2D]:
-    """Return what a legend shows of methods."""
-    return [Line2D([], [], color=c, marker=m, ls="-", ms=4, lw=1.0, label=w) for w, c, m in map(METHOD.get, names)]
-
-
 def family_handles(sources: list[str]) -> list[Line2D]:
     """Return what a legend shows of the families of sets."""
     shown = {colour(source) for source in sources}

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from tenfold.book.style import BLACK, GREY, WIDTH_DOUBLE, WIDTH_SINGLE
+from tenfold.language.pretraining import EPOCH
 from tenfold.papers.calibration_data.cells import NONSENSE
 from tenfold.papers.calibration_data.frames import added, averaged, whiskers
 from tenfold.papers.calibration_data.looks import (
@@ -202,20 +204,17 @@ def outliers(table: pd.DataFrame) -> Figure:
 def learning(table: pd.DataFrame) -> Figure:
     """Draw the loss of every training, and on held-out text of every set (mean over models)."""
     figure, axes = plt.subplots(figsize=(WIDTH_DOUBLE * 0.75, 2.4))
+    table = table.assign(step=EPOCH * table.epoch)
     for seed, rows in table.groupby("seed"):
-        axes.plot(
-            rows.step,
-            rows.loss,
-            color=BLACK,
-            lw=0.8,
-            label="training, each model" if seed == table.seed.min() else None,
-        )
-    held = [name for name in table.columns if name.startswith("held_out_")]
-    for name in held:
-        set_name = name.removeprefix("held_out_")
-        axes.plot(table.groupby("step")[name].mean(), lw=1.0, label=label(set_name))
+        words = "training, each model" if seed == table.seed.min() else None
+        axes.plot(rows.step, rows.loss, color=BLACK, lw=0.8, label=words)
+    for name in (name for name in table.columns if name.startswith("held_out_")):
+        axes.plot(table.groupby("step")[name].mean(), lw=1.0, label=label(name.removeprefix("held_out_")))
     axes.set(xlabel="steps", ylabel="nats per token", yscale="log")
-    axes.legend(ncols=2, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks([tick for tick in (1, 2, 3, 4, 5, 6, 7) if table.loss.min() <= tick <= table.loss.max()])
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

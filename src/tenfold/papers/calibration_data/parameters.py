@@ -46,9 +46,7 @@ class Parameters(Base):
     tests: tuple[str, ...] = parameter(
         (AUTO,), (AUTO,), ("wikitext2", *PUBLISHED[4:]), help="test sets; auto takes the sources", choices=(AUTO, *SETS)
     )
-    folder: str = parameter(
-        "", "", "", help="your own texts, <set>.jsonl or <set>.txt, in place of the registered ones"
-    )
+    folder: str = parameter("", "", "", help="folder of your own texts, <set>.jsonl or <set>.txt")
     characters: int = parameter(
         60_000, 470_000, 0, help="training characters of each set at most; 0 takes all", low=0, unit="characters"
     )

@@ -122,3 +122,9 @@ class Results:
 def records(cells: list[Cell]) -> list[dict[str, Any]]:
     """Return cells as plain values."""
     return [cell.record() for cell in cells]
+
+
+def together(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of several experiments, each once."""
+    keys = [*effects.KEYS, "seed", "test"]
+    return pd.concat(tables, ignore_index=True).drop_duplicates(keys, ignore_index=True)
