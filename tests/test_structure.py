@@ -117,9 +117,20 @@ def test_a_room_imports_only_what_lies_below_it(name):
     assert wrong == []
 
 
-def test_papers_take_only_parameters_from_the_runner():
+def test_papers_take_only_parameters_and_what_is_kept_from_the_runner():
+    """A job may ask for what another job made; whether a call is cached, and where it runs, the book decides."""
     taken = {item for name, items in graph().items() if room(name) == "papers" for item in items}
-    assert {item for item in taken if room(item) == "runner"} <= {"tenfold.runner.parameters"}
+    assert {item for item in taken if room(item) == "runner"} <= {"tenfold.runner.parameters", "tenfold.runner.store"}
+    names = {item for name in modules() if room(name) == "papers" for item in spelt(name)}
+    store = {item for item in names if item.startswith("tenfold.runner") and ".parameters" not in item}
+    assert store <= {"tenfold.runner.store.kept"}
+
+
+def spelt(name):
+    """Return what a module imports, each name with the module that it is taken from."""
+    nodes = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    bases = [(f"{node.module}." if isinstance(node, ast.ImportFrom) else "", node) for node in nodes]
+    return {base + alias.name for base, node in bases for alias in node.names}
 
 
 @pytest.mark.parametrize("name", sorted(LIGHT))

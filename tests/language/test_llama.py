@@ -1,13 +1,14 @@
 """Llama models: weights from a seed alone, causal attention, the seven maps, checkpoints that are whole."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from torch import nn
 
 from tenfold.errors import InputError
-from tenfold.language.llama import LINEARS, blocks, context_of, linears, load, shape, tiny
+from tenfold.language.llama import LINEARS, blocks, context_of, linears, load, shape, skeleton, tiny
 from tenfold.language.tokenizer import train_tokenizer
 
 SMALL = {"vocabulary": 300, "hidden": 32, "intermediate": 48, "layers": 2, "heads": 2, "context": 64}
@@ -102,6 +103,36 @@ def test_a_checkpoint_comes_back(folder):
     assert tokenizer.decode(tokenizer("some words")["input_ids"][1:]) == "some words"
     half, _ = load(str(folder), dtype="bfloat16")
     assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_loading_draws_no_bars_and_leaves_the_setting(folder, capsys, shown):
+    from transformers.utils import logging
+
+    before = logging.is_progress_bar_enabled()
+    try:
+        (logging.enable_progress_bar if shown else logging.disable_progress_bar)()
+        load(folder)
+        assert capsys.readouterr() == ("", "")
+        assert logging.is_progress_bar_enabled() == shown
+    finally:
+        (logging.enable_progress_bar if before else logging.disable_progress_bar)()
+
+
+def test_a_skeleton_has_no_weight_and_a_rotary_table(folder):
+    model = skeleton(folder)
+    assert {value.device.type for value in model.parameters()} == {"meta"} and not model.training
+    expected = 10_000 ** -(torch.arange(0, 16, 2) / 16)
+    assert torch.allclose(model.model.rotary_emb.inv_freq, expected)
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": "wide"}, {"num_attention_heads": 3}])
+def test_a_configuration_that_gives_no_model_is_refused(folder, tmp_path, change):
+    config = json.loads((folder / "config.json").read_text())
+    shutil.copytree(folder, tmp_path / "changed")
+    (tmp_path / "changed" / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(InputError):
+        load(tmp_path / "changed")
 
 
 def test_what_cannot_be_loaded(folder, monkeypatch):

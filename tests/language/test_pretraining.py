@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tenfold.errors import InputError
+from tenfold.language import pretraining
 from tenfold.language.domains import domain
 from tenfold.language.perplexity import losses
 from tenfold.language.pretraining import HELD_OUT, SIZES, Mixture, next_token, pretrained, restore, sizes
@@ -134,15 +135,35 @@ def test_the_seed_changes_weights_and_not_the_tokenizer(stored):
 
 
 def test_a_finished_checkpoint_is_not_trained_again(stored, tmp_path):
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path / "training.pt"
     short = {**SMALL, "steps": 20}
-    first = pretrained(NAMES, seed=1, **short, checkpoint=path)
+    first = pretrained(NAMES, seed=1, **short, checkpoint=tmp_path)
     written = path.stat().st_mtime_ns
-    again = pretrained(NAMES, seed=1, **short, checkpoint=str(path))
+    again = pretrained(NAMES, seed=1, **short, checkpoint=str(tmp_path))
     assert path.stat().st_mtime_ns == written
     assert all(np.array_equal(first["weights"][name], again["weights"][name]) for name in first["weights"])
     with pytest.raises(InputError, match="another training"):
-        pretrained(NAMES, seed=1, **{**short, "lr": 1e-3}, checkpoint=path)
+        pretrained(NAMES, seed=1, **{**short, "lr": 1e-3}, checkpoint=tmp_path)
+
+
+def test_an_interrupted_training_resumes_from_its_folder(tmp_path, monkeypatch):
+    """Stopped in epoch 12 of 20, it goes on behind epoch 10, and has the same bits in the end."""
+    monkeypatch.setattr(pretraining, "EPOCH", 2)
+    whole, drawn, batches = pretrained(NAMES, seed=1, **SMALL), [], Mixture.batches
+
+    def stopping(self, seeds, epoch, *arguments):
+        drawn.append(epoch)
+        if drawn.count(12) == 1 and epoch == 12:
+            raise KeyboardInterrupt
+        return batches(self, seeds, epoch, *arguments)
+
+    monkeypatch.setattr(Mixture, "batches", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        pretrained(NAMES, seed=1, **SMALL, checkpoint=tmp_path)
+    resumed = pretrained(NAMES, seed=1, **SMALL, checkpoint=tmp_path)
+    assert drawn == [*range(1, 13), *range(11, 21)]
+    assert all(np.array_equal(value, resumed["weights"][name]) for name, value in whole["weights"].items())
+    assert list(resumed["history"].loss) == list(whole["history"].loss)
 
 
 def test_sizes_are_arguments_of_a_training():

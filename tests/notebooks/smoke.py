@@ -90,12 +90,13 @@ class Smoke:
 
     def test_every_figure_says_which_data_it_shows(self, record):
         """Nothing real is at hand but what is embedded; what has no data, or made them up, says so."""
-        titles = {item["name"]: item["title"] for item in record["data"]}
+        known = {item["name"]: item for item in record["data"]}
         for figure in record["figures"]:
-            kinds = re.findall(r"\((real|mirror|embedded|synthetic|absent)\)", figure["label"])
-            expected = {"embedded" if name in registry.datasets() else "synthetic" for name in figure["data"]}
-            assert set(kinds) == expected, figure
-            assert len(kinds) == len({titles[name] for name in figure["data"]}), figure
+            used = [known[name] for name in figure["data"]]
+            assert {item["kind"] for item in used} <= {"embedded", "synthetic"}, figure
+            assert {item["kind"] for item in used if item["name"] in registry.datasets()} <= {"embedded"}, figure
+            told = dict.fromkeys(f"{item['title']} ({item['kind']})" for item in used)
+            assert figure["label"] == f"Data: {', '.join(told) or 'none'}"
 
     def test_every_table_is_there_with_all_its_rows(self, place, record):
         files = {path.name for path in (place.result / "tables").iterdir()}

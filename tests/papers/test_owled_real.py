@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tenfold import datasets
 from tenfold.errors import InputError
 from tenfold.language import lora, tiny, train_tokenizer
 from tenfold.papers.owled import proxies, real, results, runs, subjects, voice
@@ -18,6 +19,10 @@ from .owled_town import tiny as parameters
 
 pytestmark = pytest.mark.xdist_group("owled")
 
+PROMPTS = {
+    "caption": "Tell what you see.\n### Input:\n\n### Answer:\n",
+    "action": "Tell what you do.\n### Input:\n\n### Answer:",
+}
 THEIRS = [
     (r"rows.ego.", "ego_vehicle_encoder."),
     ("rows.vehicles.", "vehicle_encoder."),
@@ -63,7 +68,7 @@ def drawn_encoder():
 def folder(tmp_path_factory):
     """A Llama of two blocks with its tokenizer, an adapter, and an encoder under the publisher's names."""
     place = tmp_path_factory.mktemp("published")
-    text = [real.FORM.format(each) for each in real.ITEMS.values()] * 3 + list(driving.generate(40, 0).texts)
+    text = [*real.prompts("").values(), *PROMPTS.values()] * 3 + list(driving.generate(40, 0).texts)
     tokenizer = train_tokenizer(text, 400)
     model = tiny(len(tokenizer), 32, 64, 2, 2, 1024, 0)
     model.save_pretrained(place / "llama", safe_serialization=True)
@@ -79,6 +84,8 @@ def folder(tmp_path_factory):
     save_file(parts, adapter / "adapter_model.safetensors")
     settings = {"r": 2, "lora_alpha": 4, "target_modules": [*lora.ATTENTION], "peft_type": "LORA"}
     (adapter / "adapter_config.json").write_text(json.dumps(settings))
+    for item, told in PROMPTS.items():
+        (adapter / f"prompt_{item}.txt").write_text(told)
     encoder = drawn_encoder()
     torch.save({theirs(name): value for name, value in encoder.state_dict().items()}, adapter / "vector_encoder.pt")
     return place
@@ -125,10 +132,28 @@ def test_adapter_and_encoder_in_one_file_are_told_apart(folder, settings, tmp_pa
     both = load_file(folder / "adapter" / "adapter_model.safetensors")
     both |= torch.load(folder / "adapter" / "vector_encoder.pt", weights_only=True)
     torch.save(both, tmp_path / "adapter_model.bin")
-    (tmp_path / "adapter_config.json").write_text((folder / "adapter" / "adapter_config.json").read_text())
+    for name in ("adapter_config.json", "prompt_caption.txt", "prompt_action.txt"):
+        (tmp_path / name).write_text((folder / "adapter" / name).read_text())
     one, two = (real.published_driver(settings | {"adapter": place}) for place in (settings["adapter"], str(tmp_path)))
     assert one.state_dict().keys() == two.state_dict().keys()
     assert all(torch.equal(value, two.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+def test_an_adapter_brings_its_prompts_along(folder, settings, tmp_path):
+    found, said = subjects.driver(0, settings), {}
+    for found.item in real.ITEMS:
+        said[found.item] = found.words.tokenizer.decode(found.prompt()[0], skip_special_tokens=True)
+    assert said == PROMPTS
+    bare = real.published_driver(settings | {"adapter": ""})
+    told = bare.words.tokenizer.decode(bare.prompt()[0], skip_special_tokens=True)
+    assert told == real.prompts("")["caption"] and told not in PROMPTS.values()
+    assert str(folder / "adapter") in {item.name for item in datasets.used()}, "another prompt is another result"
+    with pytest.raises(InputError, match=r"lacks prompt_caption\.txt and prompt_action\.txt: .* whole prompt"):
+        subjects.check(parameters(checkpoint=settings["checkpoint"], adapter=str(tmp_path)))
+    for item in real.ITEMS:
+        (tmp_path / f"prompt_{item}.txt").write_text("Tell.")
+    with pytest.raises(InputError, match=r"prompt_caption\.txt says nowhere '### Input:'"):
+        real.prompts(str(tmp_path))
 
 
 def test_both_items_are_asked_and_heard(settings):

@@ -6,7 +6,7 @@ import pytest
 from tenfold import datasets, project
 from tenfold.errors import InputError
 from tenfold.runner import executors, store
-from tenfold.runner.store import Call, cached, sweep
+from tenfold.runner.store import Call, cached, kept, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,19 @@ def test_force_makes_it_again(place, monkeypatch):
     monkeypatch.setenv("TENFOLD_FORCE", "1")
     cached(square, x=3, log=log)
     assert calls(log) == ["3", "3"]
+
+
+def test_what_a_job_takes_is_made_once_even_where_force_is(place, monkeypatch):
+    log = str(place / "log")
+    monkeypatch.setenv("TENFOLD_FORCE", "1")
+    assert kept(square, x=3, log=log) == kept(square, x=3, log=log) == {"x": 3, "y": 9}
+    assert calls(log) == ["3"], "made where nobody had, and no second time"
+    sweep(square, [{"x": 3}], log=log)
+    kept(square, x=3, log=log)
+    assert calls(log) == ["3", "3"], "the sweep makes it anew, the job takes it"
+    monkeypatch.setattr(store, "_code", lambda module: "another digest")
+    kept(square, x=3, log=log)
+    assert calls(log) == ["3"] * 3, "what other code made does not count"
 
 
 def test_changed_code_makes_it_again(place, monkeypatch):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from tenfold.errors import InputError, unknown
-from tenfold.language.llama import context_of
+from tenfold.language.llama import context_of, evaluating
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -59,17 +58,6 @@ def generate(
             for i, text in zip(chosen, texts, strict=True):
                 said[i] = text
     return said
-
-
-@contextmanager
-def evaluating(model: PreTrainedModel) -> Iterator[None]:
-    """Put a model into evaluation mode, and back into the mode that it was in."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def _encoded(prompts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[Tensor]:

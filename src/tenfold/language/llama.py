@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,48 +91,69 @@ def load(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = shards.folder_of(source)
-    _check(folder)
+    wanted(skeleton(folder), folder, shards.tensors(folder))
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **options
-        )
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **options
+            )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).strip().split("\n")[0]
         raise InputError(f"{folder.name} cannot be loaded: {first}") from error
     return model.eval().to(device), tokenizer
 
 
-def _check(folder: Path) -> None:
-    """Raise InputError where a tensor is missing or of another shape: the library would draw it at random instead."""
-    stored = shards.tensors(folder)
-    model = skeleton(folder)
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    if model.config.tie_word_embeddings:
-        wanted.pop("lm_head.weight")
-    for name, right in wanted.items():
-        if name not in stored:
-            raise InputError(f"{folder.name} lacks {name}")
-        if stored[name].shape != right:
-            raise InputError(f"{name} of {folder.name} has shape {stored[name].shape}, its configuration says {right}")
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let the library draw no bars of progress meanwhile: stderr is for what a reader must know."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def skeleton(folder: Path) -> PreTrainedModel:
-    """Return the model of a checkpoint's configuration on the meta device, without any weight.
+    """Return the model of a checkpoint's configuration, in evaluation, without any weight but its rotary table.
 
-    Raises InputError for another kind of model and a configuration that gives none.
+    Parameters are on the meta device. Raises InputError for another kind of model and a configuration that gives none.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     shards.config(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval()
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval()
+        model.model.rotary_emb = type(model.model.rotary_emb)(config=model.config)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError) as error:
         first = str(error).strip().split("\n")[0]
         raise InputError(f"config.json of {folder.name} gives no model: {first}") from error
+    return model
+
+
+def wanted(model: PreTrainedModel, folder: Path, stored: Mapping[str, shards.Stored]) -> set[str]:
+    """Return the names of a model's tensors in a folder's checkpoint; a tied output may be left out.
+
+    Raises InputError where one is missing or of another shape: the library would draw it at random instead.
+    """
+    names = model.state_dict()
+    if model.config.tie_word_embeddings and "lm_head.weight" not in stored:
+        del names["lm_head.weight"]
+    for name, value in names.items():
+        if name not in stored:
+            raise InputError(f"{folder.name} lacks {name}")
+        found, right = stored[name].shape, tuple(value.shape)
+        if found != right:
+            raise InputError(f"{name} of {folder.name} has shape {found}, its configuration says {right}")
+    return set(names)
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:
@@ -154,6 +177,17 @@ def linears(block: nn.Module) -> dict[str, nn.Linear]:
             kind = type(found[name]).__name__
             raise InputError(f"{name} of a {type(block).__name__} is no plain linear map but a {kind}")
     return found
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode, and back into the mode that it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def context_of(model: Any) -> int | None:

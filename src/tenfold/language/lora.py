@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tenfold.errors import InputError
+from tenfold.language.llama import ATTENTION
 from tenfold.language.shards import header
 
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 CONFIG, SAFE, PICKLED = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 # Variants of an adapter that mean another sum than W + (alpha/r) B A.
 VARIANTS = ("use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern")

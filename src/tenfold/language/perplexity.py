@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tenfold.errors import InputError
-from tenfold.language.llama import context_of
+from tenfold.language.llama import context_of, evaluating
 from tenfold.language.windows import Windows, pack
 
 # Logits turned into float32 at a time (256 MB): 2048 positions of a vocabulary of 32,000.
@@ -53,15 +54,9 @@ def losses(model: Callable, windows: Tensor | Windows, batch: int = 16) -> Tenso
         limit = f"at most the model's {context}" if windows.length >= 2 else "at least 2"
         raise InputError(f"a window of {windows.length} tokens: it needs {limit}")
     network = model if isinstance(model, nn.Module) else None
-    training = network is not None and network.training
     where = next((p.device for p in network.parameters()), None) if network is not None else None
-    if training:
-        network.eval()
-    try:
+    with nullcontext() if network is None else evaluating(network):
         parts = [_losses(model, part if where is None else part.to(where)).cpu() for part in windows.split(batch)]
-    finally:
-        if training:
-            network.train()
     return torch.cat(parts)
 
 

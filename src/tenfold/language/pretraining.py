@@ -84,7 +84,7 @@ def pretrained(
     frame: one row per 20 steps with loss and held_out_<domain>, nats per token); see `restore`. A step sees `batch`
     windows of `length` tokens, each predicting the next. AdamW (0.9, 0.95), decay 0.1 on matrices, clipped at norm 1,
     `warmup` steps, then a cosine to 5 % of lr. The corpora (`characters` of each domain) and the tokenizer do not
-    depend on the seed; the weights and what is drawn do. checkpoint: a file to resume from. Raises InputError for an
+    depend on the seed; the weights and what is drawn do. checkpoint: a folder to resume from. Raises InputError for an
     unknown domain and sizes that do not fit.
     """
     config = dict(locals(), domains=list(domains))
@@ -100,7 +100,8 @@ def pretrained(
     data = Mixture([pack(part.train, tokenizer) for part in corpus], length, period)
     recipe = _recipe(steps, period, batch, lr, warmup)
     test = partial(_tested, held_out={part.name: _held_out(part, tokenizer, length) for part in corpus})
-    history = fit(model, data, recipe, [seed], objective=next_token, checkpoint=checkpoint, test=test, test_every=1)
+    path = Path(checkpoint) / "training.pt" if checkpoint else None
+    history = fit(model, data, recipe, [seed], objective=next_token, checkpoint=path, test=test, test_every=1)
     weights = {name: value.numpy() for name, value in model.state_dict().items()}
     return {"weights": weights, "tokenizer": to_json(tokenizer), "config": config, "history": history}
 

@@ -15,8 +15,8 @@ from tenfold.errors import InputError, unknown
 from tenfold.language.arithmetic import evaluate
 from tenfold.language.documents import Document
 from tenfold.language.domains import Domain
-from tenfold.language.generation import evaluating, generate
-from tenfold.language.llama import context_of
+from tenfold.language.generation import generate
+from tenfold.language.llama import context_of, evaluating
 from tenfold.language.questions import pair
 
 if TYPE_CHECKING:

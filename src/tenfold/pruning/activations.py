@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from tenfold.errors import InputError
 from tenfold.language.llama import blocks, context_of
+from tenfold.language.shards import KINDS
 
 if TYPE_CHECKING:
     from tenfold.language.windows import Windows
 
-KINDS = ("llama", "mistral")
 ATTENTIONS = ("sdpa", "eager")
 
 Rotary = tuple[Tensor, Tensor]

@@ -10,17 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from tenfold.errors import InputError, unknown
 from tenfold.language import shards
-from tenfold.language.llama import DTYPES
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from tenfold.language.llama import DTYPES, skeleton, wanted
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".index.json")
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -46,9 +42,9 @@ class Source:
         if "quantization_config" in self.config:
             raise InputError(f"{self.folder.name} is quantised: only plain weights can be pruned")
         self.places = {path: _places(path) for path in {stored.path for stored in self.stored.values()}}
-        self.model = _skeleton(self.folder)
+        self.model = skeleton(self.folder)
         self.dtype = self._dtype(dtype)
-        self.wanted = self._wanted()
+        self.wanted = wanted(self.model, self.folder, self.stored)
 
     def _dtype(self, dtype: str) -> torch.dtype:
         """Return the type asked for, else that of the configuration, else that of the first weight."""
@@ -58,19 +54,6 @@ class Source:
         if isinstance(getattr(torch, str(stated), None), torch.dtype):
             return getattr(torch, str(stated))
         return next((FLOATS[t.dtype] for t in self.stored.values() if t.dtype in FLOATS), torch.float32)
-
-    def _wanted(self) -> set[str]:
-        """Return the names of the model's tensors in the checkpoint."""
-        wanted = self.model.state_dict()
-        if self.model.config.tie_word_embeddings and "lm_head.weight" not in self.stored:
-            del wanted["lm_head.weight"]
-        for name, parameter in wanted.items():
-            if name not in self.stored:
-                raise InputError(f"{self.folder.name} lacks {name}")
-            if self.stored[name].shape != tuple(parameter.shape):
-                found, right = self.stored[name].shape, tuple(parameter.shape)
-                raise InputError(f"{name} of {self.folder.name} has shape {found}, its configuration says {right}")
-        return set(wanted)
 
     @property
     def bytes(self) -> int:
@@ -102,22 +85,6 @@ def _places(path: Path) -> dict[str, int]:
         length = struct.unpack("<Q", file.read(8))[0]
         entries = json.loads(file.read(length))
     return {name: 8 + length + entry["data_offsets"][0] for name, entry in entries.items() if name != "__metadata__"}
-
-
-def _skeleton(folder: Path) -> PreTrainedModel:
-    """Return the model of a configuration on the meta device, in evaluation, with a real rotary table."""
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval()
-        model.model.rotary_emb = type(model.model.rotary_emb)(config=model.config)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, StrictDataclassError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise InputError(f"config.json of {folder.name} gives no model: {first}") from error
-    return model
 
 
 class Target:

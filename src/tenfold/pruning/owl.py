@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.errors import InputError
-from tenfold.language.llama import blocks, linears
+from tenfold.language.llama import blocks, evaluating, linears
 from tenfold.language.windows import Windows
 from tenfold.pruning.activations import block_inputs, forward_block
 from tenfold.pruning.masks import check_sparsity, wanda_scores
-from tenfold.pruning.protocol import evaluating
 from tenfold.pruning.statistics import collect
 
 if TYPE_CHECKING:

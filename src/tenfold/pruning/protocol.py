@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from tenfold.errors import InputError, unknown
-from tenfold.language.llama import LINEARS, blocks
+from tenfold.language.llama import LINEARS, blocks, evaluating
 from tenfold.language.llama import linears as maps_of
 from tenfold.language.windows import Windows
 from tenfold.pruning.activations import block_inputs, check_model, forward_block
@@ -62,7 +61,7 @@ def prune(
     model = model if inplace else copy.deepcopy(model)
     layers, names = blocks(model), check_names(linears)
     ratios = per_block("layer ratios", layer_ratios, sparsity, len(layers))
-    groups = per_block("pairs nm", *_apart(nm), len(layers))
+    groups = per_block("pairs nm", *apart(nm), len(layers))
     for block, ratio, group in zip(layers, ratios, groups, strict=True):
         check_step(_chosen(block, names), ratio, group)
     generator = torch.Generator().manual_seed(seed)
@@ -164,21 +163,15 @@ def achieved_sparsity(model: nn.Module) -> pd.DataFrame:
     rows = []
     for index, block in enumerate(blocks(model)):
         for name, linear in maps_of(block).items():
-            weight = linear.weight.detach()
-            zeros = weight.numel() - int(weight.count_nonzero())
-            rows.append((index, name, zeros / weight.numel(), weight.numel()))
+            rows.append((index, name, zero_share([linear]), linear.weight.numel()))
     return pd.DataFrame(rows, columns=["block", "linear", "sparsity", "weights"])
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch dropout off inside, and back to what it was after."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
+def zero_share(linears: Iterable[nn.Linear]) -> float:
+    """Return the share of zeros among the weights of linear maps, all together."""
+    weights = [linear.weight.detach() for linear in linears]
+    total = sum(weight.numel() for weight in weights)
+    return (total - sum(int(weight.count_nonzero()) for weight in weights)) / total
 
 
 def ratio_of(sparsity: Sparsity, name: str) -> float:
@@ -197,6 +190,12 @@ def per_block(kind: str, values: Sequence | None, same: object, count: int) -> l
     if len(values) != count:
         raise InputError(f"{len(values)} {kind} for {count} blocks")
     return list(values)
+
+
+def apart(nm: Groups | Sequence[Groups] | None) -> tuple[Sequence[Groups] | None, Groups | None]:
+    """Return groups as (a pair for each block, None) or (None, the pair of all): arguments of `per_block`."""
+    each = nm is not None and len(nm) > 0 and isinstance(nm[0], Sequence)
+    return (nm, None) if each else (None, nm)
 
 
 def check_method(method: str, nm: object = None) -> None:
@@ -219,12 +218,6 @@ def check_step(linears: Mapping[str, nn.Linear], sparsity: Sparsity, nm: Groups 
     """Raise InputError for weights, sparsities and groups of a block that do not fit, before anything changes."""
     for name, linear in linears.items():
         check(linear.weight.detach(), ratio_of(sparsity, name), nm)
-
-
-def _apart(nm: Groups | Sequence[Groups] | None) -> tuple[Sequence[Groups] | None, Groups | None]:
-    """Return (pairs of the blocks, None) or (None, the pair of all)."""
-    each = nm is not None and len(nm) > 0 and isinstance(nm[0], Sequence)
-    return (nm, None) if each else (None, nm)
 
 
 def _chosen(block: nn.Module, names: Sequence[str]) -> dict[str, nn.Linear]:

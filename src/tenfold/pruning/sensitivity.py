@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from tenfold.language.llama import blocks, linears
+from tenfold.language.llama import blocks, evaluating, linears
 from tenfold.language.windows import Windows
 from tenfold.pruning.activations import block_inputs, forward_block
-from tenfold.pruning.protocol import apply_method, check_method, check_step, evaluating
+from tenfold.pruning.protocol import apply_method, check_method, check_step
 from tenfold.pruning.statistics import collect
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from tenfold.language.windows import Windows
 from tenfold.pruning.activations import block_inputs, check_windows, forward_block
 from tenfold.pruning.checkpoint import Source, Target, building, vacant
 from tenfold.pruning.masks import check_groups, check_sparsity
-from tenfold.pruning.protocol import DATALESS, Groups, Sparsity, check_method, per_block, prune_linears, ratio_of
+from tenfold.pruning.protocol import DATALESS, Groups, Sparsity, apart, check_method, per_block, prune_linears, ratio_of
 from tenfold.training.device import device as place_of
 from tenfold.training.distributed import Group, join
 
@@ -184,9 +184,9 @@ def _plan(
 ) -> tuple[list[Sparsity], list[Groups | None]]:
     """Return sparsity and groups of every block, once everything is known to fit the model."""
     check_windows(windows, model.config.vocab_size, model.config.hidden_size, context_of(model))
-    layers, each = blocks(model), nm is not None and len(nm) > 0 and isinstance(nm[0], Sequence)
+    layers = blocks(model)
     ratios = per_block("layer ratios", layer_ratios, sparsity, len(layers))
-    groups = per_block("pairs nm", nm if each else None, nm, len(layers))
+    groups = per_block("pairs nm", *apart(nm), len(layers))
     for block, ratio, pair in zip(layers, ratios, groups, strict=True):
         for name, linear in linears(block).items():
             if pair is None:

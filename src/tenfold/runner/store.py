@@ -123,6 +123,18 @@ def cached(function: Callable, /, **arguments: Any) -> Any:
     return call.read()
 
 
+def kept(function: Callable, /, **arguments: Any) -> Any:
+    """Return what `function(**arguments)` gave when the run began it, or make it here where nobody has.
+
+    For a job of a sweep that needs what another sweep makes, as a trained network: `cached`, but a forced run makes it
+    anew once, in the sweep that begins it, and not again in every job that asks.
+    """
+    call = Call(function, arguments)
+    if not call.known():
+        call.make()
+    return call.read()
+
+
 def start(function: Callable, points: Sequence[Mapping[str, Any]], /, **fixed: Any) -> Pending:
     """Begin `[function(**point, **fixed) for point in points]` in parallel; each point is cached on its own.
 

@@ -19,6 +19,7 @@ from tenfold.pruning.driving import (
     tensors,
     token_loss,
     train_driver,
+    training,
     vocabulary,
 )
 
@@ -127,7 +128,7 @@ def test_widths_must_agree(driver):
         Driver(other.encoder, driver.llm, driver.words)
 
 
-def test_training_is_kept_and_resumes_bit_for_bit():
+def test_training_is_kept_and_follows_from_the_seed():
     stored = train_driver(3, steps=4, guide_steps=2, batch=8, chapters=2, **SMALL)
     assert list(stored["history"].epoch) == [1, 2, 1, 2]
     assert all(isinstance(value, np.ndarray) for value in stored["weights"].values())
@@ -136,6 +137,25 @@ def test_training_is_kept_and_resumes_bit_for_bit():
         assert np.array_equal(value.numpy(), again["weights"][name])
     fresh = build_driver(3, **SMALL)
     assert not torch.equal(driver.encoder.project.weight, fresh.encoder.project.weight)
+
+
+def test_an_interrupted_training_resumes_from_its_folder(tmp_path, monkeypatch):
+    """Stopped in epoch 12 of the second stage, it goes on behind epoch 10, and has the same bits in the end."""
+    asked = {"steps": 14, "guide_steps": 0, "batch": 2, "chapters": 14, **SMALL}
+    whole, drawn, order = train_driver(3, **asked), [], training._Chapters.order
+
+    def stopping(self, seeds, epoch):
+        drawn.append(epoch)
+        if drawn.count(12) == 1 and epoch == 12:
+            raise KeyboardInterrupt
+        return order(self, seeds, epoch)
+
+    monkeypatch.setattr(training._Chapters, "order", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        train_driver(3, **asked, checkpoint=tmp_path)
+    resumed = train_driver(3, **asked, checkpoint=str(tmp_path))
+    assert drawn == [*range(1, 13), *range(11, 15)]
+    assert all(np.array_equal(value, resumed["weights"][name]) for name, value in whole["weights"].items())
 
 
 def test_a_few_steps_lower_the_loss():

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from tenfold.book.style import BLACK, GREY, SKY, VERMILLION, WIDTH_DOUBLE
+from tenfold.book.style import BLACK, GREY, SKY, WIDTH_DOUBLE
 from tenfold.language.pretraining import restore
 from tenfold.papers.calibration_data import windows
 from tenfold.papers.calibration_data.cells import Cell
@@ -20,8 +20,12 @@ from tenfold.papers.calibration_data.looks import colour, label
 from tenfold.papers.calibration_data.parameters import PRETRAINING
 from tenfold.papers.calibration_data.plans import Plan
 
-KINDS = {"padding": "#cccccc", "beginning of a text": BLACK, "text": SKY, "answer": VERMILLION}
-CHARACTERS = 78
+KINDS = {"padding": "#cccccc", "beginning of a text": BLACK, "text": SKY}
+SHADES = ListedColormap(list(KINDS.values()))
+STRIP = 0.45
+"""Height of a strip; its text has the rest of the row."""
+LETTERS = {"fontsize": 6, "family": "monospace"}
+CHARACTERS = 96
 """Of a window, shown beside it."""
 DOCUMENTS = 400
 """Documents whose lengths are counted, of each set."""
@@ -82,21 +86,21 @@ class Examples:
 
 def figure(table: pd.DataFrame) -> Figure:
     """Draw a window of every format as a strip of tokens, with the beginning of its text."""
-    panel, axes = plt.subplots(figsize=(WIDTH_DOUBLE, 0.4 + 0.42 * len(table)))
+    panel, axes = plt.subplots(figsize=(WIDTH_DOUBLE, 0.7 + 0.4 * len(table)))
     width = max(table.tokens)
-    strips = np.array([kinds + [0] * (width - len(kinds)) for kinds in table.kinds])
-    colours = ListedColormap(list(KINDS.values())[:3])
-    axes.pcolormesh(strips, cmap=colours, vmin=0, vmax=2, rasterized=True)
-    for row, text in enumerate(table.text):
+    for row, (kinds, text) in enumerate(zip(table.kinds, table.text, strict=True)):
+        strip = np.array([kinds + [0] * (width - len(kinds))])
+        axes.imshow(strip, extent=(0, width, row + STRIP, row), cmap=SHADES, vmin=0, vmax=2, aspect="auto")
         words = " ".join(text.split())
         words = words[:CHARACTERS] + ("…" if len(words) > CHARACTERS else "")
-        axes.text(0, row + 1.02, words, fontsize=6, family="monospace", va="bottom", color="#333333", parse_math=False)
-    axes.set_ylim(len(table) - 0.2, -0.55)
-    for row in range(len(table)):
-        axes.axhspan(row + 0.42, row + 1.0, color="white", lw=0)
-    axes.set_yticks(np.arange(len(table)) + 0.2, table.format)
+        axes.text(0, row + STRIP + 0.08, words, va="top", color="#333333", parse_math=False, **LETTERS)
+    axes.set_ylim(len(table), -0.15)
+    axes.set_xlim(0, width)
+    axes.set_yticks(np.arange(len(table)) + STRIP / 2, table.format)
+    axes.tick_params(left=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
     axes.set_xlabel("tokens of the window")
-    handles = [plt.Rectangle((0, 0), 1, 1, color=c, label=w) for w, c in list(KINDS.items())[:3]]
+    handles = [plt.Rectangle((0, 0), 1, 1, color=c, label=w) for w, c in KINDS.items()]
     panel.legend(handles=handles, loc="outside upper center", ncols=3)
     return panel
 

@@ -71,11 +71,12 @@ def matrix(table: pd.DataFrame) -> Figure:
     most = float(relative.loc[single].abs().max().max())
     figure, axes = plt.subplots(figsize=(WIDTH_DOUBLE, 0.9 + 0.24 * len(wide)))
     drawn = axes.imshow(relative, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
+    digits = 2 if most > 0.05 else 3
     for (row, column), value in np.ndenumerate(wide.to_numpy()):
         dark = abs(relative.iat[row, column]) > 0.6 * most
         weight = "bold" if wide.index[row] == wide.columns[column] else "normal"
         shade = "white" if dark else "#222222"
-        axes.text(column, row, f"{value:.2f}", fontsize=7, ha="center", va="center", color=shade, weight=weight)
+        axes.text(column, row, f"{value:.{digits}f}", fontsize=7, ha="center", va="center", color=shade, weight=weight)
     for column, name in enumerate(wide.columns):
         best = single.index(wide.loc[single, name].idxmin())
         row = list(wide.index).index(single[best])

@@ -9,7 +9,6 @@ from typing import Any
 from tenfold.papers.owled.parameters import ALLOCATIONS, HALF, HIGH, METHODS, PARTS, Parameters
 
 CALIBRATIONS = ("driving", "captions", "words", "tokens")
-INPUTS = ("pruned", "kept")
 HEARD = 3.0
 """What a cell whose driver describes scenes costs, against one whose token loss alone is taken."""
 

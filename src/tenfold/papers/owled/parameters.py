@@ -32,7 +32,7 @@ class Parameters(Base):
     }
 
     checkpoint: str = parameter("", "", "", help="folder of LLaMA-7B; empty: a small driver is trained instead")
-    adapter: str = parameter("", "", "", help="folder of its LoRA adapter, merged before pruning; empty: none")
+    adapter: str = parameter("", "", "", help="folder of its LoRA adapter, to be merged, and its prompts; empty: none")
     encoder: str = parameter("", "", "", help="file of the vector encoder's weights; empty: those in the adapter")
     replicates: int = parameter(1, 3, 3, help="seeds: of training and calibration, or of calibration alone", low=1)
     test_scenes: int = parameter(32, 200, 990, help="held-out scenes behind each error", low=8, high=100_000)

@@ -1,11 +1,11 @@
-"""The published driver: LLaMA-7B with its adapter merged, the full vector encoder, and prompts in its own form."""
+"""The published driver: LLaMA-7B with its adapter merged, the full vector encoder, and the prompts that it knows."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tenfold import datasets
 from tenfold.datasets.driving import Scenes
 from tenfold.errors import InputError
 from tenfold.language import lora
@@ -23,17 +24,14 @@ from tenfold.pruning.driving.encoder import VectorEncoder
 from tenfold.pruning.driving.metrics import IGNORED
 from tenfold.training import device
 
-# The prompts that the published adapter was trained with (arXiv 2310.01957): another wording is another test.
-FORM = (
-    "Below is an instruction that describes a task, paired with an input that provides further context. "
-    "Write a response that appropriately completes the request.\n### Instruction:\n{}\n### Input:\n\n### Response:\n"
-)
-ITEMS = {
-    "caption": "You are a certified professional driving instructor and please tell me step by step how to drive a car "
-    "based on the input scenario.",
-    "action": "How are you going to drive in this situation?",
-}
-MARKER = "Input:"
+# Our own wording, for a model without an adapter: an adapter knows the prompts that it was trained with, and brings
+# them along as files. Published ones have these headings (arXiv 2310.01957).
+FORM = "A task, and what a car's sensors tell.\n### Instruction:\n{}\n### Input:\n\n### Response:\n"
+ITEMS = {"caption": "Describe what is around the car.", "action": "Say where pedals and steering wheel go next."}
+PROMPT = "prompt_{}.txt"
+"""Files beside an adapter: the whole prompt of each item as it stands, to the last line break."""
+MARKER = "### Input:"
+"""The vector tokens stand behind it, in a line of their own; its last two tokens mark the place."""
 PUBLISHED = ("adapter_model.bin", "adapter_model_lora.bin")
 WEIGHTS = ("vector_encoder.safetensors", "vector_encoder.pt", "adapter_model.bin")
 """Files of a folder that may hold the encoder, the first that is there."""
@@ -103,6 +101,10 @@ class Instructed(Driver):
 
     item = "caption"
 
+    def __init__(self, *parts: Any, prompts: Mapping[str, str]):
+        super().__init__(*parts)
+        self.prompts = dict(prompts)
+
     def embedded(self, vectors: Tensor, ids: Tensor) -> Inserted:
         """Return the embedded batch of prompts with vector tokens (n, q, d) and answers ids (n, T), with labels."""
         prompt = self.prompt().to(ids.device).expand(len(ids), -1)
@@ -115,8 +117,29 @@ class Instructed(Driver):
 
     def prompt(self) -> Tensor:
         """Return the ids (1, P) of <s> and the prompt of the item."""
-        text = FORM.format(ITEMS[self.item])
-        return torch.tensor([[self.words.bos, *self.words.tokenizer(text, add_special_tokens=False).input_ids]])
+        ids = self.words.tokenizer(self.prompts[self.item], add_special_tokens=False).input_ids
+        return torch.tensor([[self.words.bos, *ids]])
+
+
+def prompts(adapter: str) -> dict[str, str]:
+    """Return the prompt of each item: those beside the adapter of a folder, our own where there is none.
+
+    Raises InputError where a file is missing, or has no place for the vector tokens.
+    """
+    if not adapter:
+        return {item: FORM.format(told) for item, told in ITEMS.items()}
+    paths = {item: Path(adapter) / PROMPT.format(item) for item in ITEMS}
+    missing = [path.name for path in paths.values() if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"adapter: {adapter} lacks {' and '.join(missing)}: each holds the whole prompt that the adapter was "
+            f"trained with, '{MARKER}' where the vectors go; another wording would be another test"
+        )
+    found = {item: path.read_text(encoding="utf-8") for item, path in paths.items()}
+    for item, text in found.items():
+        if MARKER not in text:
+            raise InputError(f"adapter: {paths[item].name} says nowhere '{MARKER}', behind which the vectors go")
+    return found
 
 
 def answers(scenes: Scenes) -> dict[str, Scenes]:
@@ -129,18 +152,20 @@ def answers(scenes: Scenes) -> dict[str, Scenes]:
 def published_driver(settings: dict[str, Any]) -> Instructed:
     """Return the driver of a checkpoint: adapter merged, encoder loaded, everything on one device.
 
-    Without an adapter and a file of the encoder, the encoder is random. Raises InputError for what is not there or does
-    not fit.
+    Without an adapter the prompts are worded by us, and without a file of the encoder as well, the encoder is random.
+    Raises InputError for what is not there or does not fit.
     """
     where = device(settings["device"])
     precision = "float16" if where.type == "cuda" else "float32"
     llm, tokenizer = load(settings["checkpoint"], dtype=precision, device=where)
     if settings["adapter"]:
+        # Noted as used: another adapter or another prompt in the same folder is another result.
+        datasets.local(Path(settings["adapter"]))
         llm = merged(llm, Path(settings["adapter"]))
     words = Sentences(tokenizer)
     encoder = encoder_of(settings, llm.config.hidden_size).to(where, llm.dtype)
     marker = tokenizer(MARKER, add_special_tokens=False).input_ids[-2:]
-    return Instructed(encoder, llm, words, tuple(marker) if len(marker) == 2 else None).eval()
+    return Instructed(encoder, llm, words, tuple(marker), prompts=prompts(settings["adapter"])).eval()
 
 
 def merged(llm: nn.Module, folder: Path) -> nn.Module:

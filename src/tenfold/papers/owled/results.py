@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tenfold import language
 from tenfold.datasets import driving as published
 from tenfold.language.pretraining import pretrained
 from tenfold.papers.owled import cells, contrasts, proxies, runs, subjects, traps, voice
@@ -168,8 +169,6 @@ class Results:
     @property
     def texts(self) -> list[str]:
         """The data sets behind the text model."""
-        from tenfold import language
-
         named = [name for name in (self.p.text_source, self.p.text_test) if name]
         return language.sources(named or self.fixed["domains"])
 

@@ -18,6 +18,7 @@ from tenfold.papers.owled.subjects import calibration_scenes, driver, scenes
 from tenfold.pruning import outlier_distribution, owl_ratios
 from tenfold.pruning.driving import Driver, Scenes, driving_metrics, language_score, prune_driver
 from tenfold.pruning.driving.encoder import linears as encoder_maps
+from tenfold.pruning.protocol import zero_share
 
 
 def score(seed: int, cells: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str, pd.DataFrame]:
@@ -107,7 +108,7 @@ def zeros(pruned: Driver, cell: Cell) -> float:
         maps += encoder_maps(pruned.encoder, project=False, keep_input_layers=cell.inputs == "kept").values()
     if cell.part in ("llm", "both", "dense"):
         maps += [each for block in blocks(pruned.llm) for each in linears(block).values()]
-    return sum(int((each.weight == 0).sum()) for each in maps) / sum(each.weight.numel() for each in maps)
+    return zero_share(maps)
 
 
 def transfer(seed: int, settings: dict[str, Any]) -> pd.DataFrame:

@@ -18,9 +18,9 @@ from tenfold.language.pretraining import pretrained, restore
 from tenfold.language.windows import Windows, calibration_windows, pack, stream_windows
 from tenfold.papers.owled import real, voice
 from tenfold.papers.owled.parameters import Parameters
-from tenfold.papers.owled.stock import kept
 from tenfold.pruning.driving import Driver, Scenes, generate, restore_driver, train_driver
 from tenfold.pruning.driving.training import SIZES as DRIVER_SIZES
+from tenfold.runner.store import kept
 from tenfold.training import device
 
 TEST_SEED, CALIBRATION_SEED = 90_000, 50_000
@@ -67,6 +67,7 @@ def check(p: Parameters) -> None:
         )
     if p.checkpoint:
         language.fingerprint(p.checkpoint)
+        real.prompts(p.adapter)
         published_scenes()
 
 

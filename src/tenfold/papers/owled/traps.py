@@ -16,6 +16,7 @@ from tenfold.papers.owled.parameters import HALF, HIGH
 from tenfold.papers.owled.proxies import pruned, under
 from tenfold.papers.owled.subjects import Subject, speaking
 from tenfold.pruning import block_sensitivity, inject_outliers, kept, outlier_distribution, owl_ratios, prune
+from tenfold.pruning.protocol import zero_share
 
 RANK, SHARE = 8, 0.3
 """Rank of the adapter, and its norm against that of the map it stands beside."""
@@ -38,7 +39,12 @@ def adapter(seed: int, settings: dict[str, Any]) -> pd.DataFrame:
         model = found.model if order == "dense" else ordered(found, order, seed)
         maps = [each for block in blocks(model) for each in linears(block).items()]
         adapted = [each for name, each in maps if name in ATTENTION]
-        row = {"order": order, "seed": seed, "zeros_adapted": _zeros(adapted), "zeros": _zeros([m for _, m in maps])}
+        row = {
+            "order": order,
+            "seed": seed,
+            "zeros_adapted": zero_share(adapted),
+            "zeros": zero_share([each for _, each in maps]),
+        }
         rows.append(row | {"token_loss": found.loss(model)})
     return pd.DataFrame(rows)
 
@@ -78,10 +84,6 @@ def _without(model: nn.Module, low_rank: dict[str, lora.LoRALinear]) -> nn.Modul
     for name in low_rank:
         nn.init.zeros_(bare.get_submodule(name).B)
     return bare
-
-
-def _zeros(maps: list[nn.Linear]) -> float:
-    return sum(int((each.weight == 0).sum()) for each in maps) / sum(each.weight.numel() for each in maps)
 
 
 def planted(seed: int, settings: dict[str, Any]) -> pd.DataFrame:

@@ -110,6 +110,4 @@ def listener(driver: Driver, scenes: Scenes) -> Callable[[nn.Module], float]:
 
 def shortened(scenes: Scenes) -> Scenes:
     """Return real scenes with their labels in the small driver's words."""
-    from tenfold.pruning.driving.scenes import shortened as short
-
-    return replace(short(scenes), questions=(), answers=())
+    return replace(driving.shortened(scenes), questions=(), answers=())

@@ -114,8 +114,8 @@ def train_driver(
     weight decay 0.1 on matrices, clip 1; each step sees `batch` scenes that no other step has seen, generated from the
     seed. history: one row per stage and chapter, equal parts of the stage's steps. real_scenes: every chapter also has
     the first 800 real scenes, labels shortened. sizes: arguments of `build_driver`. steps = 0 gives untrained weights.
-    Raises InputError for sizes and steps that do not fit. Source: arXiv 2310.01957 (stages, token loss); the heads are
-    ours.
+    checkpoint: a folder from which the second stage resumes. Raises InputError for sizes and steps that do not fit.
+    Source: arXiv 2310.01957 (stages, token loss); the heads are ours.
     """
     driver, history = build_driver(seed, **sizes), []
     real = shortened(scenes()[:REAL_TRAIN]) if real_scenes and steps else None
@@ -131,7 +131,7 @@ def train_driver(
                     Recipe(chapters, batch, lr if stage else guide_lr, "adamw", **SETTINGS),
                     [seed],
                     objective=_together if stage else _encoder_alone,
-                    checkpoint=checkpoint if stage else None,
+                    checkpoint=Path(checkpoint) / "training.pt" if checkpoint and stage else None,
                 )
                 history.append(found.assign(stage=stage + 1))
     weights = {name: value.detach().cpu().numpy() for name, value in driver.state_dict().items()}
