@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 ATTENTION = LINEARS[:4]
 DTYPES = ("auto", "float32", "float16", "bfloat16")
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 # Arguments of `tiny`. "110m" is the shape of the llama2.c model of that name, the others are those of arXiv 2302.13971
 # (LLaMA) and arXiv 2307.09288 (Llama 2).
 SHAPES = {
@@ -88,21 +89,35 @@ def load(
     """
     if dtype not in DTYPES:
         raise unknown("type of the weights", dtype, DTYPES)
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     folder = shards.folder_of(source)
     wanted(skeleton(folder), folder, shards.tensors(folder))
-    options = {"local_files_only": True, "trust_remote_code": False}
+    with _loading(folder):
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **LOCAL
+        )
+    return model.eval().to(device), load_tokenizer(folder)
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a checkpoint, a folder or a name on the Hugging Face hub; errors as in `load`."""
+    from transformers import AutoTokenizer
+
+    folder = shards.folder_of(source)
+    with _loading(folder):
+        return AutoTokenizer.from_pretrained(folder, **LOCAL)
+
+
+@contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Load in quiet; what the library finds wrong with a folder becomes an `InputError`."""
     try:
         with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, attn_implementation="sdpa", **options
-            )
+            yield
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).strip().split("\n")[0]
         raise InputError(f"{folder.name} cannot be loaded: {first}") from error
-    return model.eval().to(device), tokenizer
 
 
 @contextmanager

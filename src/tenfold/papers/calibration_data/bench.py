@@ -37,6 +37,9 @@ def settings(p: Parameters) -> dict[str, Any]:
     """Return what all jobs of a run have in common, as plain values."""
     tests = sources(p) if p.tests == (AUTO,) else p.tests
     plain = {name: getattr(p, name) for name in PLAIN}
+    if p.model:
+        # Another checkpoint in the same place is another run.
+        plain |= {"fingerprint": language.fingerprint(p.model)}
     return plain | {"tests": list(tests), "training": {} if p.model else training(p)}
 
 
@@ -53,8 +56,6 @@ def check(p: Parameters) -> None:
         raise InputError("paper scale prunes a checkpoint: name Llama-2-7B-chat as model=FOLDER")
     if p.model and p.models > 1:
         raise InputError("a checkpoint is one model: set models=1, its draws are the replicates")
-    if p.model:
-        language.fingerprint(p.model)
 
 
 def is_llama2(model: str, length: int) -> bool:

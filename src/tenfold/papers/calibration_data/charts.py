@@ -14,6 +14,9 @@ from tenfold.papers.calibration_data.looks import ADDED, BAR, METHOD, PADDING, c
 
 FORMATS = {"zero": "question alone", "single": "one pair", "icl": "pairs, packed"}
 
+SHIFT = 0.03
+"""Between neighbouring points, so that their bars can be told apart."""
+
 
 def formats(table: pd.DataFrame) -> Figure:
     """Draw the loss added by format and by what padding does, a panel per set; in brackets the share of padding."""
@@ -83,7 +86,8 @@ def pairs(pairs_table: pd.DataFrame, steps_table: pd.DataFrame) -> Figure:
     for name in ("counted", "excluded"):
         here = averaged(rows[(rows.pairs > 0) & (rows.padding == name)], ["pairs"])
         words, shade, marker = PADDING[name]
-        left.errorbar(here.pairs, here["mean"], whiskers(here), marker=marker, color=shade, label=words, **BAR)
+        places = here.pairs + (SHIFT if name == "excluded" else -SHIFT)
+        left.errorbar(places, here["mean"], whiskers(here), marker=marker, color=shade, label=words, **BAR)
     left.set_xticks(sorted(set(rows[rows.pairs > 0].pairs)))
     source = rows[rows.pairs > 0].source.iloc[0]
     left.set(xlabel="pairs in a window", ylabel=ADDED, title=f"SparseGPT on {label(source)}")
@@ -119,7 +123,8 @@ def windows(counts: pd.DataFrame, lengths: pd.DataFrame, tokens: int) -> Figure:
         ("as many tokens", fixed, VERMILLION, "s"),
     ):
         here = averaged(rows[chosen], ["length"]).sort_values("length")
-        right.errorbar(here.length, here["mean"], whiskers(here), marker=marker, color=shade, label=words, **BAR)
+        places = here.length * (1 + SHIFT if marker == "o" else 1 - SHIFT)
+        right.errorbar(places, here["mean"], whiskers(here), marker=marker, color=shade, label=words, **BAR)
     _powers(right, sorted(set(rows.length)))
     right.set(xlabel="tokens of a window", ylabel=ADDED, title="how long, Wanda")
     right.legend()

@@ -158,9 +158,9 @@ def thoughts(plan: Plan, found: Losses) -> pd.DataFrame:
 def spread(plan: Plan, table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Return how far sets differ and how far draws of a set do: a row per trained model, else per test set.
 
-    F = sqrt(MSB / MSW), MSB = k/(m-1) sum_i (x_i. - x_..)^2 and MSW = 1/(m (k-1)) sum_ij (x_ij - x_i.)^2 over m sets
-    and k draws: 1 where the choice of the set does nothing. x: loss of Wanda, for a trained model its mean over
-    test sets.
+    log_ratio = ln(MSB / MSW) / 2, 0 where the choice of the set does nothing, with MSB = k/(m-1) sum_i (x_i. - x_..)^2
+    and MSW = 1/(m (k-1)) sum_ij (x_ij - x_i.)^2 over m sets and k draws. x: loss of Wanda, for a trained model its mean
+    over test sets.
     """
     wanted = {replace(plan.cell("wanda", name), draw=0) for name in plan.sources}
     rows = table[[replace(cell, draw=0) in wanted for cell in cells(table)]]
@@ -171,7 +171,7 @@ def spread(plan: Plan, table: pd.DataFrame, by: str) -> pd.DataFrame:
         x = wide.to_numpy()
         between, within = x.shape[1] * x.mean(1).var(ddof=1), x.var(axis=1, ddof=1).mean()
         row = {"replicate": name, "between": np.sqrt(between / x.shape[1]), "within": np.sqrt(within)}
-        found.append(row | {"ratio": np.sqrt(between / within), "sets": len(x), "draws": x.shape[1]})
+        found.append(row | {"log_ratio": np.log(between / within) / 2, "sets": len(x), "draws": x.shape[1]})
     return pd.DataFrame(found)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from tenfold.book.style import BLACK, GREY, SKY, WIDTH_DOUBLE
+from tenfold.language.llama import load_tokenizer
 from tenfold.language.pretraining import restore
 from tenfold.papers.calibration_data import windows
 from tenfold.papers.calibration_data.cells import Cell
@@ -27,6 +29,8 @@ STRIP = 0.45
 LETTERS = {"fontsize": 6, "family": "monospace"}
 CHARACTERS = 96
 """Of a window, shown beside it."""
+PAPER = 2048
+"""Tokens of a window in the paper."""
 DOCUMENTS = 400
 """Documents whose lengths are counted, of each set."""
 
@@ -43,9 +47,7 @@ class Examples:
     def of(cls, found: Any) -> Examples:
         """Return the examples of a run's results, with the tokenizer of its first model."""
         if found.p.model:
-            from tenfold.language.llama import tokenizer
-
-            return cls(found.plan, tokenizer(found.p.model), found.fixed)
+            return cls(found.plan, load_tokenizer(found.p.model), found.fixed)
         return cls(found.plan, restore(found.trained()[0])[1], found.fixed)
 
     @cached_property
@@ -62,12 +64,16 @@ class Examples:
         return cells | {"only dots": self.plan.cell("wanda", "ellipses")}
 
     def formats(self, seed: int) -> pd.DataFrame:
-        """Return a window of every format: format, tokens, padding (share), beginnings (texts that begin), text."""
+        """Return the window of every format with about the mean padding.
+
+        Columns: format, tokens, padding (share), beginnings (texts that begin in it), kinds (of its tokens), text.
+        """
         rows = []
         for words, cell in self.shown.items():
             found = windows.drawn(cell, seed, self.tokenizer, self.settings)
-            ids = found.ids[0].numpy()
-            real = np.ones_like(ids, dtype=bool) if found.real is None else found.real[0].numpy()
+            marks = torch.ones_like(found.ids, dtype=torch.bool) if found.real is None else found.real
+            typical = int((marks.float().mean(1) - marks.float().mean()).abs().argmin())
+            ids, real = found.ids[typical].numpy(), marks[typical].numpy()
             text = self.tokenizer.decode(ids[real], skip_special_tokens=True)
             begins = ids == self.tokenizer.bos_token_id
             row = {"format": words, "tokens": len(ids), "padding": found.pad_share, "beginnings": int(begins.sum())}
@@ -107,7 +113,7 @@ def figure(table: pd.DataFrame) -> Figure:
 
 def eligible(table: pd.DataFrame, length: int) -> Figure:
     """Draw the share of documents, and of tokens, that a window of so many tokens can be cut from."""
-    grid = np.unique(np.geomspace(8, max(table.tokens.max(), 2 * length), 80).astype(int))
+    grid = np.unique(np.geomspace(8, max(table.tokens.max(), 2 * PAPER), 80).astype(int))
     panel, axes = plt.subplots(figsize=(WIDTH_DOUBLE * 0.6, 2.3))
     for name, rows in table.groupby("source", sort=False):
         tokens = rows.tokens.to_numpy()
@@ -116,7 +122,8 @@ def eligible(table: pd.DataFrame, length: int) -> Figure:
         )
         share = [tokens[tokens > n].sum() / tokens.sum() for n in grid]
         axes.plot(grid, share, color=colour(name), lw=1.2, ls="--", label=f"{label(name)}: tokens")
-    axes.axvline(length, color=GREY, lw=0.8)
+    for place, line in {length: "-", PAPER: ":"}.items():
+        axes.axvline(place, color=GREY, lw=0.9, ls=line)
     axes.set(xscale="log", xlabel="tokens of a window", ylabel="share long enough", ylim=(-0.03, 1.03))
     axes.legend()
     return panel

@@ -22,6 +22,8 @@ from tenfold.papers.calibration_data.looks import (
     label,
 )
 
+TICKS = (5, 6, 8, 10, 15, 20, 30, 40, 60, 100, 200, 400, 1000, 3000, 10_000)
+
 
 def sources(table: pd.DataFrame) -> Figure:
     """Draw the loss added by pruning by calibration set: a column per method, a row per sparsity (experiment A).
@@ -99,9 +101,9 @@ def methods(table: pd.DataFrame) -> Figure:
         places = [ways.index(way) + 0.16 * (number - 1.5) for way in here.index]
         axes.errorbar(places, here["mean"], whiskers(here), fmt=marker, color=shade, label=words, **{**BAR, "lw": 0})
     axes.set_xticks(range(len(ways)), ways)
-    axes.set(xlabel="share or pattern of zeros", ylabel=ADDED, yscale="symlog")
+    axes.set(xlabel="share or pattern of zeros", ylabel=ADDED)
     axes.set_yscale("symlog", linthresh=0.1)
-    axes.axhline(0, color=GREY, lw=0.6, zorder=0)
+    axes.set_ylim(bottom=min(0, 1.1 * means.low.min()))
     axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
@@ -120,6 +122,10 @@ def sweep(table: pd.DataFrame) -> Figure:
     if np.isfinite(dense):
         axes.axhline(np.exp(dense), color=BLACK, lw=0.8, ls="--", label="dense")
     axes.set(xlabel="sparsity", ylabel="perplexity,\ngeometric mean over tests", yscale="log")
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    axes.set_yticks([tick for tick in TICKS if low <= tick <= high])
     axes.legend()
     return figure
 
@@ -208,13 +214,15 @@ def learning(table: pd.DataFrame) -> Figure:
     table = table.assign(step=EPOCH * table.epoch)
     for seed, rows in table.groupby("seed"):
         words = "training, each model" if seed == table.seed.min() else None
-        axes.plot(rows.step, rows.loss, color=BLACK, lw=0.8, label=words)
-    for name in (name for name in table.columns if name.startswith("held_out_")):
+        axes.plot(rows.step, rows.loss, color=GREY, lw=0.8, ls="--", label=words)
+    held = [name for name in table.columns if name.startswith("held_out_")]
+    for name in held:
         axes.plot(table.groupby("step")[name].mean(), lw=1.0, label=label(name.removeprefix("held_out_")))
     axes.set(xlabel="steps", ylabel="nats per token", yscale="log")
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_yticks([tick for tick in (1, 2, 3, 4, 5, 6, 7) if table.loss.min() <= tick <= table.loss.max()])
+    least, most = table[["loss", *held]].min().min(), table[["loss", *held]].max().max()
+    axes.set_yticks([tick for tick in (1, 1.5, 2, 3, 4, 5, 6, 7) if least <= tick <= most])
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

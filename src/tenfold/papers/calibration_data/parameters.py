@@ -80,7 +80,7 @@ class Parameters(Base):
         "greedy", "greedy", "greedy", help="how answers are generated", choices=("greedy", "sampling")
     )
     models: int = parameter(1, 3, 1, help="tiny models, each trained from a seed of its own", low=1, high=20)
-    draws: int = parameter(2, 2, 3, help="draws of the calibration windows", low=2, high=20)
+    draws: int = parameter(2, 3, 3, help="draws of the calibration windows", low=2, high=20)
     dtype: str = parameter(
         "float32", "float32", "float16", help="of a checkpoint", choices=("float32", "float16", "bfloat16")
     )
