@@ -83,7 +83,9 @@ def as_restructured_text(app: Any, what: str, name: str, obj: Any, options: Any,
 
 def _say(found: re.Match[str]) -> str:
     if found["code"]:
-        return f"``{found['code']}``"
+        # Markup ends at a blank or a sign: before a letter, as in `Window`s, an escaped blank stands for nothing.
+        glued = found.string[found.end() : found.end() + 1].isalnum()
+        return f"``{found['code']}``" + ("\\ " if glued else "")
     if found["formula"]:
         return f":math:`{found['formula']}`"
     return f"\\{found['sign']}" if found["sign"] else found[0]

@@ -186,6 +186,22 @@ def stream_windows(ids: Tensor, length: int, n: int | None = None, seed: int | N
     return Windows(ids=ids[starts[:, None] + torch.arange(length)])
 
 
+def held_out(
+    domain: Domain, tokenizer: PreTrainedTokenizerBase, length: int, n: int | None = None, joined: bool = False
+) -> Windows:
+    """Return windows of a domain's test documents: n of them, spread evenly, or as many as there are if they are fewer.
+
+    Each document is tokenised on its own, as a model is pretrained here; `joined`: running text is joined by blank
+    lines and tokenised once, as the perplexities of arXiv 2306.11695 are. Raises InputError where no window is filled.
+    """
+    texts = [document.text for document in domain.test]
+    if joined and all(document.question is None for document in domain.test):
+        texts = ["\n\n".join(texts)]
+    stream = pack(texts, tokenizer)
+    count = len(stream) // length
+    return stream_windows(stream, length, min(n or count, count) or None)
+
+
 def _mixed(source: Source | Sequence[Source]) -> bool:
     """Tell whether a source is a sequence of sources: a text has blanks, the name of a source has none."""
     if isinstance(source, str | Domain):

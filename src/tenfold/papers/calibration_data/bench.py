@@ -16,11 +16,11 @@ from tenfold.language import shards
 from tenfold.language.llama import load
 from tenfold.language.perplexity import losses
 from tenfold.language.pretraining import SIZES, pretrained, restore
-from tenfold.language.windows import Windows
+from tenfold.language.windows import Windows, held_out
 from tenfold.papers.calibration_data.cells import Cell, seeded
 from tenfold.papers.calibration_data.parameters import AUTO, Parameters
 from tenfold.papers.calibration_data.plans import own_format
-from tenfold.papers.calibration_data.windows import drawn, held_out
+from tenfold.papers.calibration_data.windows import drawn, read
 from tenfold.pruning import achieved_sparsity, inject_outliers, merge, prune
 from tenfold.runner.store import kept
 from tenfold.training import device
@@ -80,7 +80,9 @@ class Bench:
     @cached_property
     def tests(self) -> dict[str, Windows]:
         """Test windows of every set."""
-        return {name: held_out(name, self.tokenizer, self.settings) for name in self.settings["tests"]}
+        s = self.settings
+        options = {"length": s["length"], "n": s["test_windows"] or None, "joined": bool(s["model"])}
+        return {name: held_out(read(name, s), self.tokenizer, **options) for name in s["tests"]}
 
     def windows(self, cell: Cell) -> Windows:
         """Return the calibration windows of a cell; the same for every method, so the last ones are kept."""

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from tenfold.book.style import BLACK, GREY, WIDTH_DOUBLE, WIDTH_SINGLE
-from tenfold.language.pretraining import EPOCH
 from tenfold.papers.calibration_data.cells import NONSENSE
 from tenfold.papers.calibration_data.frames import added, averaged, whiskers
 from tenfold.papers.calibration_data.looks import (
@@ -211,7 +210,6 @@ def outliers(table: pd.DataFrame) -> Figure:
 def learning(table: pd.DataFrame) -> Figure:
     """Draw the loss of every training, and on held-out text of every set (mean over models)."""
     figure, axes = plt.subplots(figsize=(WIDTH_DOUBLE * 0.75, 2.4))
-    table = table.assign(step=EPOCH * table.epoch)
     for seed, rows in table.groupby("seed"):
         words = "training, each model" if seed == table.seed.min() else None
         axes.plot(rows.step, rows.loss, color=GREY, lw=0.8, ls="--", label=words)

@@ -114,7 +114,9 @@ class Parameters(Base):
         """Make a path absolute, since the kernel works in another folder than the reader, and see that it is there."""
         value = getattr(self, name)
         place = Path(value).expanduser()
-        if not value or (name == "model" and not place.exists() and not value.startswith((".", "/", "~"))):
+        # A name on the hub is an owner and a model.
+        named = name == "model" and value.count("/") == 1 and not value.startswith((".", "/", "~"))
+        if not value or (named and not place.exists()):
             return
         if not place.is_dir():
             raise InputError(f"{name}: there is no folder {place}")

@@ -112,11 +112,12 @@ class Results:
         return [] if self._trained is None else self._trained.results()
 
     def history(self) -> pd.DataFrame:
-        """Return the loss of every training, nats per token; empty with a checkpoint."""
-        frames = zip(self.seeds, self.trained(), strict=False)
+        """Return the loss of every training by its step, nats per token; empty with a checkpoint."""
         if not self.trained():
             return pd.DataFrame()
-        return pd.concat([stored["history"].assign(seed=seed) for seed, stored in frames], ignore_index=True)
+        frames = zip(self.seeds, self.trained(), strict=True)
+        table = pd.concat([stored["history"].assign(seed=seed) for seed, stored in frames], ignore_index=True)
+        return table.assign(step=table.epoch * self.fixed["training"]["steps"] // table.epoch.max())
 
 
 def records(cells: list[Cell]) -> list[dict[str, Any]]:

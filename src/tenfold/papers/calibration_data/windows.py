@@ -1,4 +1,4 @@
-"""Calibration windows of a cell, and the test windows of a set."""
+"""Calibration windows of a cell."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from tenfold.language.domains import Domain, domain
-from tenfold.language.windows import Windows, calibration_windows, pack, stream_windows
+from tenfold.language.windows import Windows, calibration_windows
 from tenfold.papers.calibration_data.cells import NONSENSE, Cell, seeded
-from tenfold.papers.calibration_data.parameters import PRETRAINING
 from tenfold.papers.calibration_data.plans import own_format
 
 
@@ -50,17 +49,3 @@ def _blanked(windows: Windows, cell: Cell, tokenizer: Any) -> Windows:
 def read(name: str, settings: dict[str, Any]) -> Domain:
     """Return a set, cut as the run says, from the reader's folder where there is one."""
     return domain(name, settings["characters"] or None, folder=settings["folder"] or None)
-
-
-def held_out(name: str, tokenizer: Any, settings: dict[str, Any]) -> Windows:
-    """Return the test windows of a set.
-
-    Running text before a checkpoint is joined by blank lines and tokenised once, as the published perplexities are;
-    else each document is tokenised on its own, as the small model learned them.
-    """
-    texts = [document.text for document in read(name, settings).test]
-    if settings["model"] and name in PRETRAINING:
-        texts = ["\n\n".join(texts)]
-    stream = pack(texts, tokenizer)
-    count = len(stream) // settings["length"]
-    return stream_windows(stream, settings["length"], min(count, settings["test_windows"] or count))

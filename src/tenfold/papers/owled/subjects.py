@@ -15,7 +15,7 @@ from tenfold.language.llama import load
 from tenfold.language.perplexity import losses
 from tenfold.language.pretraining import SIZES as TEXT_SIZES
 from tenfold.language.pretraining import pretrained, restore
-from tenfold.language.windows import Windows, calibration_windows, pack, stream_windows
+from tenfold.language.windows import Windows, calibration_windows, held_out
 from tenfold.papers.owled import real, voice
 from tenfold.papers.owled.parameters import Parameters
 from tenfold.pruning.driving import Driver, Scenes, generate, restore_driver, train_driver
@@ -128,28 +128,19 @@ def writing(seed: int, settings: dict[str, Any]) -> Subject:
     source = settings["text_source"] or settings["domains"]
     options = {"n": settings["calibration"], "length": settings["text_length"], "seed": seed}
     windows = calibration_windows(source, tokenizer, "text", join=True, **options)
-    tests = held_out(tokenizer, settings)
+    held = tests(tokenizer, settings)
 
     def loss(pruned: nn.Module) -> float:
-        return sum(float(losses(pruned, test).double().mean()) for test in tests) / len(tests)
+        return sum(float(losses(pruned, test).double().mean()) for test in held) / len(held)
 
     return Subject("text", model, windows.to(model.device), loss)
 
 
-def held_out(tokenizer: Any, settings: dict[str, Any]) -> list[Windows]:
-    """Return the test windows of each text: of one stream, each document with its <s>, as the small model learned.
-
-    For a checkpoint the text is joined and tokenised once, as the published perplexities are.
-    """
+def tests(tokenizer: Any, settings: dict[str, Any]) -> list[Windows]:
+    """Return the test windows of each text."""
     names = [settings["text_test"]] if settings["text_test"] else settings["domains"]
-    found = []
-    for name in names:
-        texts = [document.text for document in language.domain(name).test]
-        texts = ["\n\n".join(texts)] if settings["checkpoint"] else texts
-        stream = pack(texts, tokenizer)
-        count = len(stream) // settings["text_length"]
-        found.append(stream_windows(stream, settings["text_length"], min(count, settings["text_windows"] or count)))
-    return found
+    options = {"n": settings["text_windows"] or None, "joined": bool(settings["checkpoint"])}
+    return [held_out(language.domain(name), tokenizer, settings["text_length"], **options) for name in names]
 
 
 def subject(name: str, seed: int, settings: dict[str, Any]) -> Subject:
