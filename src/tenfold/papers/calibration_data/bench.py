@@ -18,7 +18,7 @@ from tenfold.language.perplexity import losses
 from tenfold.language.pretraining import SIZES, pretrained, restore
 from tenfold.language.windows import Windows, held_out
 from tenfold.papers.calibration_data.cells import Cell, seeded
-from tenfold.papers.calibration_data.parameters import AUTO, Parameters
+from tenfold.papers.calibration_data.parameters import AUTO, CORPORA, Parameters
 from tenfold.papers.calibration_data.plans import own_format
 from tenfold.papers.calibration_data.windows import drawn, read
 from tenfold.pruning import achieved_sparsity, inject_outliers, merge, prune
@@ -58,11 +58,20 @@ def check(p: Parameters) -> None:
         raise InputError("a checkpoint is one model: set models=1, its draws are the replicates")
 
 
-def is_llama2(model: str, length: int) -> bool:
-    """Tell whether a checkpoint is Llama-2-7B, not its chat version, measured in windows of 4096 as in its tables."""
-    config = shards.config(shards.folder_of(model))
-    shape = [config.get(key) for key in ("hidden_size", "num_hidden_layers", "max_position_embeddings")]
-    return "chat" not in Path(model).name.lower() and shape == [4096, 32, 4096] and length == 4096
+def brought(p: Parameters) -> set[str]:
+    """Return what claims need and only a reader can bring: corpora, and a Llama-2-7B, told by its shape and name.
+
+    "llama2_7b_chat", or "llama2_7b" in windows of 4096 tokens, as in its published tables.
+    """
+    found = {name for name in sources(p) if name in CORPORA}
+    if not p.model:
+        return found
+    config = shards.config(shards.folder_of(p.model))
+    if [config.get(key) for key in ("hidden_size", "num_hidden_layers", "max_position_embeddings")] != [4096, 32, 4096]:
+        return found
+    if "chat" in Path(p.model).name.lower():
+        return found | {"llama2_7b_chat"}
+    return found | {"llama2_7b"} if p.length == 4096 else found
 
 
 class Bench:

@@ -10,7 +10,8 @@ from tenfold.errors import InputError
 from tenfold.runner.parameters import Budget, parameter
 from tenfold.runner.parameters import Parameters as Base
 
-PRETRAINING = ("c4", "pile", "oscar", "redpajama", "wikitext2", "prose", "code")
+CORPORA = ("c4", "pile", "oscar", "redpajama")
+PRETRAINING = (*CORPORA, "wikitext2", "prose", "code")
 """Running text, as language models are trained on."""
 ARITHMETIC = ("gsm8k", "svamp", "mawps", "arithmetic")
 CHOICE = ("commonsenseqa", "race", "winogrande")
@@ -20,8 +21,7 @@ TASKS = (*ARITHMETIC, *CHOICE, *NLI)
 SETS = (*PRETRAINING, *TASKS)
 AUTO = "auto"
 EMBEDDED = ("prose", "code", "arithmetic")
-PUBLISHED = ("c4", "pile", "oscar", "redpajama", "gsm8k", "svamp", "mawps", "esnli", "anli")
-PUBLISHED += ("commonsenseqa", "race", "winogrande")
+PUBLISHED = (*CORPORA, "gsm8k", "svamp", "mawps", "esnli", "anli", "commonsenseqa", "race", "winogrande")
 SPARSITIES = (0.5, 0.6, 0.7)
 
 

@@ -96,8 +96,8 @@ class Results:
 
     @property
     def own(self) -> set[str]:
-        """What the reader brought that claims need: a Llama-2-7B, told by its shape and name, in windows of 4096."""
-        return {"llama2_7b"} if self.p.model and bench.is_llama2(self.p.model, self.p.length) else set()
+        """What the reader brought that claims need."""
+        return bench.brought(self.p)
 
     def overlaps(self) -> pd.DataFrame:
         """Return the overlap of what different calibrations prune, by linear map."""
