@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,11 @@ class Bench:
         else:
             self.dense, self.tokenizer = restore(kept(pretrained, seed=seed, **settings["training"]))
 
+    @classmethod
+    def of(cls, seed: int, settings: dict[str, Any]) -> Bench:
+        """Return the bench of a seed; a process keeps its last one, since a checkpoint takes minutes to load."""
+        return _bench(seed, json.dumps(settings, sort_keys=True))
+
     @cached_property
     def tests(self) -> dict[str, Windows]:
         """Test windows of every set."""
@@ -128,3 +134,8 @@ class Bench:
         about = cell.record() | {"seed": self.seed, "zeros": zeros, "pads": pads}
         found = {name: float(losses(model, windows).double().mean()) for name, windows in self.tests.items()}
         return [about | {"test": name, "loss": loss} for name, loss in found.items()]
+
+
+@lru_cache(maxsize=1)
+def _bench(seed: int, settings: str) -> Bench:
+    return Bench(seed, json.loads(settings))

@@ -28,7 +28,7 @@ def identities(seed: int, cell: dict[str, Any], settings: dict[str, Any]) -> pd.
     cell: Wanda on the data that calibrate. `changed`, of the last row, is the share of the magnitude masks that planted
     outlier channels change: no identity, but what the outlier channels are for.
     """
-    bench, wanda = Bench(seed, settings), Cell(**cell)
+    bench, wanda = Bench.of(seed, settings), Cell(**cell)
     windows = bench.windows(wanda)
     rows = [*counts(bench.dense, windows, wanda.sparsity), *untouched(bench.dense, windows), *formulas(seed)]
     rows += planted(bench, windows, wanda)

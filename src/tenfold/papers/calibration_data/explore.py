@@ -30,7 +30,7 @@ class Playground:
     """A dense model and its mixture of all sets, to compare any text with."""
 
     def __init__(self, found: Results) -> None:
-        self.bench = Bench(found.seeds[0], found.fixed)
+        self.bench = Bench.of(found.seeds[0], found.fixed)
         self.sparsity, self.length = found.p.sparsity, found.p.length
         windows = self.bench.windows(found.plan.cell("wanda", found.plan.mix))
         self.usual = prune(self.bench.dense, windows, "wanda", self.sparsity)

@@ -37,7 +37,8 @@ def overlap(table: pd.DataFrame) -> Figure:
             left.text(column, row, f"{100 * value:.0f}", fontsize=5.5, ha="center", va="center", color=shade)
     left.set_yticks(range(len(names)), [label(name) for name in names])
     left.set_xticks(range(len(names)), [label(name) for name in names], rotation=60, ha="right")
-    figure.colorbar(drawn, ax=left, label="Jaccard overlap (numbers: %)", shrink=0.75)
+    figure.colorbar(drawn, ax=left, shrink=0.75)
+    left.set_title("Jaccard overlap, numbers in %")
     by_map(table, right)
     return figure
 

@@ -52,7 +52,7 @@ class Parameters(Base):
     )
     windows: int = parameter(8, 32, 128, help="calibration windows", low=1, high=100_000)
     length: int = parameter(64, 128, 2048, help="length of a window", low=8, high=1_000_000, unit="tokens")
-    test_windows: int = parameter(4, 12, 0, help="test windows of each set; 0 takes all", low=0)
+    test_windows: int = parameter(4, 10, 0, help="test windows of each set; 0 takes all", low=0)
     sparsity: float = parameter(0.6, 0.6, 0.5, help="share of zeros in the main results", low=0.05, high=0.95)
     high_sparsity: float = parameter(0.7, 0.7, 0.7, help="share of zeros of the second round", low=0.05, high=0.95)
     sweep: tuple[float, ...] = parameter(

@@ -21,7 +21,7 @@ ROOM = 32
 
 def study(seed: int, cells: list[dict[str, Any]], settings: dict[str, Any]) -> pd.DataFrame:
     """Prune the model of a seed as each cell says; a row per cell and test set (columns: see `Bench.row`)."""
-    bench = Bench(seed, settings)
+    bench = Bench.of(seed, settings)
     return pd.DataFrame([row for record in cells for row in bench.row(Cell(**record))])
 
 
@@ -31,7 +31,7 @@ def answers(seed: int, cells: list[dict[str, Any]], asking: dict[str, Any], sett
     asking: questions, shots, decoding. way: "generated" text that is parsed, or "likeliest" of the choices where there
     are choices; right: share of right answers; chance: that of a guess, 0 where answers are free; n: questions.
     """
-    bench, rows = Bench(seed, settings), []
+    bench, rows = Bench.of(seed, settings), []
     sets = [read(name, settings) for name in settings["tests"] if name not in PRETRAINING]
     room = None if settings["model"] else ROOM
     for cell in (Cell(**record) for record in cells):
@@ -61,7 +61,7 @@ def overlaps(seed: int, cells: list[dict[str, Any]], settings: dict[str, Any]) -
 
     first, second: sources; first_draw, second_draw; block, linear, jaccard, expected (independent masks).
     """
-    bench = Bench(seed, settings)
+    bench = Bench.of(seed, settings)
     masks = {cell: kept(bench.pruned(cell)) for cell in (Cell(**record) for record in cells)}
     frames = []
     for a, b in itertools.combinations(masks, 2):
