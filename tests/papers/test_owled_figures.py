@@ -1,11 +1,8 @@
 """Figures of owled: every number is drawn, named and inside its axes; no key hides anything; no warning."""
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from tenfold.errors import InputError
@@ -14,43 +11,11 @@ from tenfold.papers.owled.looks import METHOD
 from tenfold.papers.owled.parameters import HIGH, METHODS
 from tenfold.pruning import driving, owl_ratios
 
+from .drawing import check, points, words
 from .owled_town import studied
 from .test_owled_contrasts import scores
 
 pytestmark = [pytest.mark.usefixtures("look"), pytest.mark.xdist_group("owled")]
-
-
-def check(figure, count):
-    """Paint a figure; return its axes with data, all points inside, nothing cut off, no key over data."""
-    assert isinstance(figure, Figure)
-    figure.canvas.draw()
-    axes = [item for item in figure.axes if item.has_data() and item.axison]
-    assert len(axes) == count
-    for item in axes:
-        low, high = sorted(item.get_xlim()), sorted(item.get_ylim())
-        for x, y in points(item):
-            assert low[0] <= x <= low[1] and high[0] <= y <= high[1], (item.get_title(loc="left"), x, y)
-    whole, page = figure.get_tightbbox(), figure.bbox_inches.padded(0.05)
-    assert page.x0 <= whole.x0 and whole.x1 <= page.x1, "something is cut off"
-    for legend in figure.legends:
-        assert not [item for item in axes if item.get_window_extent().overlaps(legend.get_window_extent())]
-    return axes
-
-
-def points(axes, colour=None, marker=None):
-    """Return every finite marked point (N, 2) of one colour and marker, where they are given."""
-    found = [np.empty((0, 2))]
-    for line in axes.lines:
-        if line.get_marker() in ("None", None, "", " ") or (marker and line.get_marker() != marker):
-            continue
-        if colour is None or to_rgb(line.get_color()) == to_rgb(colour):
-            found.append(np.column_stack([np.asarray(part, dtype=float) for part in line.get_data()]))
-    every = np.concatenate(found)
-    return every[np.isfinite(every).all(axis=1)]
-
-
-def words(figure):
-    return " ".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
 
 
 def test_curves_have_a_line_for_each_method_and_allocation():

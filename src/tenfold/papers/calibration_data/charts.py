@@ -10,8 +10,10 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from tenfold.book.style import BLUE, GREY, VERMILLION, WIDTH_DOUBLE
 from tenfold.papers.calibration_data.frames import added, averaged, whiskers
-from tenfold.papers.calibration_data.looks import ADDED, BAR, METHOD, PADDING, colour, label
+from tenfold.papers.calibration_data.looks import ADDED, BAR, METHOD, PADDING, colour, key, label
 
+ABOVE = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 2, "columnspacing": 1.0}
+"""A legend of one panel, above its right half."""
 FORMATS = {"zero": "question alone", "single": "one pair", "icl": "pairs, packed"}
 
 SHIFT = 0.03
@@ -58,7 +60,7 @@ def thoughts(table: pd.DataFrame) -> Figure:
                 axes.errorbar([0, 1], means["mean"], whiskers(means), marker="o", color=shade, label=label(name), **BAR)
         axes.set_xticks([0, 1], ["pairs", "pairs with chain of thought"])
         axes.set(title=title, ylabel=ADDED, xlim=(-0.3, 1.3))
-    panels[0].legend()
+    key(panels[0], 3)
     return figure
 
 
@@ -75,7 +77,7 @@ def padding(table: pd.DataFrame, length: int) -> Figure:
         share = 100 * (1 - here.keep / length)
         axes.errorbar(share, here["mean"], whiskers(here), marker=marker, color=shade, label=words, **BAR)
     axes.set(xlabel=f"padding in % of windows of {length} tokens", ylabel=ADDED)
-    axes.legend()
+    key(axes, 3)
     return figure
 
 
@@ -91,7 +93,7 @@ def pairs(pairs_table: pd.DataFrame, steps_table: pd.DataFrame) -> Figure:
     left.set_xticks(sorted(set(rows[rows.pairs > 0].pairs)))
     source = rows[rows.pairs > 0].source.iloc[0]
     left.set(xlabel="pairs in a window", ylabel=ADDED, title=f"SparseGPT on {label(source)}")
-    left.legend()
+    key(left, 2)
     rows = added(steps_table)
     rows = rows[rows.steps > 0]
     here = averaged(rows, ["steps"])
@@ -113,7 +115,7 @@ def windows(counts: pd.DataFrame, lengths: pd.DataFrame, tokens: int) -> Figure:
     _powers(left, sorted(set(rows[rows.windows > 0].windows)))
     source = rows[rows.windows > 0].source.iloc[0]
     left.set(xlabel="windows", ylabel=ADDED, title=f"how many ({label(source)})")
-    left.legend()
+    left.legend(**ABOVE)
     rows = added(lengths)
     rows = rows[rows.method == "wanda"]
     fixed = rows.windows == tokens // rows.length
@@ -127,7 +129,7 @@ def windows(counts: pd.DataFrame, lengths: pd.DataFrame, tokens: int) -> Figure:
         right.errorbar(places, here["mean"], whiskers(here), marker=marker, color=shade, label=words, **BAR)
     _powers(right, sorted(set(rows.length)))
     right.set(xlabel="tokens of a window", ylabel=ADDED, title="how long, Wanda")
-    right.legend()
+    right.legend(**ABOVE)
     return figure
 
 

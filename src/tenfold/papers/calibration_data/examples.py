@@ -18,7 +18,7 @@ from tenfold.language.llama import load_tokenizer
 from tenfold.language.pretraining import restore
 from tenfold.papers.calibration_data import windows
 from tenfold.papers.calibration_data.cells import Cell
-from tenfold.papers.calibration_data.looks import colour, label
+from tenfold.papers.calibration_data.looks import colour, key, label
 from tenfold.papers.calibration_data.parameters import PRETRAINING
 from tenfold.papers.calibration_data.plans import Plan
 
@@ -125,5 +125,5 @@ def eligible(table: pd.DataFrame, length: int) -> Figure:
     for place, line in {length: "-", PAPER: ":"}.items():
         axes.axvline(place, color=GREY, lw=0.9, ls=line)
     axes.set(xscale="log", xlabel="tokens of a window", ylabel="share long enough", ylim=(-0.03, 1.03))
-    axes.legend()
+    key(axes, 2)
     return panel

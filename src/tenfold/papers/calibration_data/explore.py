@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from tenfold.book.style import BLUE, GREY, VERMILLION, WIDTH_DOUBLE
 from tenfold.errors import InputError
+from tenfold.language.documents import Document
 from tenfold.language.llama import LINEARS
 from tenfold.language.perplexity import losses
 from tenfold.language.windows import calibration_windows
@@ -43,7 +44,7 @@ class Playground:
         if not text.strip():
             raise InputError("write a text of at least one word")
         tokens = len(self.bench.tokenizer(text)["input_ids"])
-        texts = [text] * (self.length // tokens + 2)
+        texts = [Document(text)] * (self.length // tokens + 2)
         windows = calibration_windows(texts, self.bench.tokenizer, "text", WINDOWS, self.length, 0, join=True)
         mine = prune(self.bench.dense, windows.to(self.bench.dense.device), "wanda", self.sparsity)
         masks = overlap(kept(mine), kept(self.usual))

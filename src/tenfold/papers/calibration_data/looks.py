@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from tenfold.book.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
@@ -64,6 +65,12 @@ def colour(source: str) -> str:
     if source in NONSENSE:
         return GREY
     return next((COLOURS[family] for family, names in FAMILIES.items() if source in names), BLACK)
+
+
+def key(axes: Axes, columns: int) -> None:
+    """Put the legend of axes above the whole figure, where it hides nothing."""
+    handles, words = axes.get_legend_handles_labels()
+    axes.get_figure().legend(handles, words, loc="outside upper center", ncols=columns)
 
 
 def family_handles(sources: list[str]) -> list[Line2D]:

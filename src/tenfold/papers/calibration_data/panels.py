@@ -18,6 +18,7 @@ from tenfold.papers.calibration_data.looks import (
     METHOD,
     colour,
     family_handles,
+    key,
     label,
 )
 
@@ -125,7 +126,7 @@ def sweep(table: pd.DataFrame) -> Figure:
     axes.yaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
     axes.set_yticks([tick for tick in TICKS if low <= tick <= high])
-    axes.legend()
+    key(axes, 2)
     return figure
 
 
@@ -161,7 +162,7 @@ def models(table: pd.DataFrame) -> Figure:
         axes.plot(range(len(wide)), wide[seed, draw], "o-", ms=3, lw=0.9, color=shade, label=words, alpha=0.85)
     axes.set_xticks(range(len(wide)), [label(name) for name in wide.index], rotation=25, ha="right")
     axes.set_ylabel(ADDED)
-    axes.legend(title="a line per draw")
+    key(axes, 6)
     return figure
 
 

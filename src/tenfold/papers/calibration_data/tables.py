@@ -26,8 +26,9 @@ def sets(table: pd.DataFrame) -> pd.DataFrame:
 
 def ranking(table: pd.DataFrame) -> pd.DataFrame:
     """Return the loss added by set, method and sparsity, least first: mean, least and largest replicate."""
-    rows = added(table[~table.source.isin(NONSENSE) & (table.method != "dense") & table.method.isin(METHOD)])
-    found = averaged(rows[rows.source != ""], ["method", "sparsity", "source"])
+    rows = added(table)
+    rows = rows[~rows.source.isin(("", *NONSENSE)) & rows.method.isin(METHOD)]
+    found = averaged(rows, ["method", "sparsity", "source"])
     found = found.sort_values(["method", "sparsity", "mean"], ascending=[False, True, True])
     return found.assign(source=found.source.map(label)).reset_index(drop=True)
 
