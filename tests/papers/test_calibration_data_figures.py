@@ -101,6 +101,14 @@ def test_sparsities_are_a_curve_for_each_method():
     assert len(axes.get_yticks()) > 1
 
 
+def test_a_narrow_range_of_perplexities_has_numbers_too():
+    table = studied().table
+    swept = pd.concat([table[table.method == "dense"], studied().of("sweep")], ignore_index=True)
+    (axes,) = check(panels.sweep(swept), 1)
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 2
+
+
 def test_nonsense_stands_beside_the_range_of_sets():
     some, table = shown("laptop", "sources")
     axes = check(panels.nonsense(table), 2)

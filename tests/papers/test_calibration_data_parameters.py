@@ -1,10 +1,13 @@
 """Parameters of calibration-data: presets, and what is refused before anything heavy starts."""
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tenfold.errors import InputError
+from tenfold.language import SIZES
 from tenfold.papers.calibration_data import Parameters
-from tenfold.papers.calibration_data.parameters import AUTO, FAMILIES, PUBLISHED, SETS, SPARSITIES
+from tenfold.papers.calibration_data.parameters import AUTO, CONTEXT, FAMILIES, PUBLISHED, SETS, SPARSITIES
 from tenfold.runner.parameters import SCALES, resolve
 
 
@@ -57,6 +60,7 @@ def test_every_set_is_of_one_family():
         ({"sweep": (0.5, 0.4)}, "sweep must increase"),
         ({"high_sparsity": 0.6}, "high_sparsity must exceed"),
         ({"sparsity": 0.99}, "sparsity"),
+        ({"windows": 1}, "windows"),  # merged models have half of them each
         ({"draws": 1}, "draws"),
         ({"models": 0}, "models"),
         ({"decoding": "beam"}, "decoding"),
@@ -73,9 +77,19 @@ def test_what_cannot_be_is_refused_with_its_name(wrong, words):
 def test_places_are_kept_as_absolute_paths_and_hub_names_as_they_are(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "llama", "max_position_embeddings": 100}')
+    save_file({"a": torch.zeros(1)}, tmp_path / "mine" / "model.safetensors")
     p = resolve(Parameters, "smoke", 0, {"folder": "mine", "model": "mine"})
     assert p.folder == p.model == str((tmp_path / "mine").resolve())
     assert resolve(Parameters, "paper").model == "meta-llama/Llama-2-7b-chat-hf"
+    with pytest.raises(InputError, match="128 tokens does not fit the context of mine: 100"):
+        resolve(Parameters, "laptop", 0, {"model": "mine"})
+
+
+def test_windows_that_no_small_model_can_hold_are_refused_at_once():
+    assert {size["context"] for size in SIZES.values()} == {CONTEXT}
+    with pytest.raises(InputError, match="513 tokens does not fit"):
+        resolve(Parameters, "laptop", 0, {"length": CONTEXT + 1})
 
 
 @pytest.mark.parametrize(

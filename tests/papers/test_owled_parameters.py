@@ -1,10 +1,13 @@
 """Parameters of owled: presets, and what is refused before anything heavy starts."""
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tenfold.errors import InputError
+from tenfold.language import SIZES
 from tenfold.papers.owled import Parameters
-from tenfold.papers.owled.parameters import HALF, HIGH
+from tenfold.papers.owled.parameters import CONTEXT, HALF, HIGH
 from tenfold.runner.parameters import SCALES, resolve
 
 
@@ -36,7 +39,7 @@ def test_what_cannot_be_is_refused_with_its_name(wrong, words):
 
 
 def test_a_folder_without_a_configuration_is_no_checkpoint(tmp_path):
-    with pytest.raises(InputError, match=r"no config\.json"):
+    with pytest.raises(InputError, match=r"no checkpoint: config\.json is missing"):
         resolve(Parameters, "paper", 0, {"checkpoint": str(tmp_path)})
 
 
@@ -47,7 +50,8 @@ def test_an_adapter_needs_its_checkpoint(tmp_path):
 
 def test_a_checkpoint_is_kept_as_an_absolute_path(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "config.json").write_text("{}")
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "llama"}')
+    save_file({"a": torch.zeros(1)}, tmp_path / "mine" / "model.safetensors")
     monkeypatch.chdir(tmp_path)
     p = resolve(Parameters, "smoke", 0, {"checkpoint": "mine"})
     assert p.checkpoint == str((tmp_path / "mine").resolve())
@@ -64,3 +68,9 @@ def test_paper_scale_without_a_checkpoint_stops_before_anything_starts():
 
     with pytest.raises(InputError, match="checkpoint=FOLDER"):
         results.Results(Nothing())
+
+
+def test_windows_that_no_model_can_hold_are_refused_at_once():
+    assert {size["context"] for size in SIZES.values()} == {CONTEXT}
+    with pytest.raises(InputError, match="513 tokens does not fit"):
+        resolve(Parameters, "laptop", 0, {"text_length": CONTEXT + 1})

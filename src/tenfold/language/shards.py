@@ -90,6 +90,17 @@ def tensors(folder: Path) -> dict[str, Stored]:
     return {name: headers[file][name] for name, file in places.items()}
 
 
+def check(folder: Path, window: int) -> None:
+    """Look at a checkpoint's configuration and headers alone, in a moment, before anything heavy starts.
+
+    Raises InputError as `tensors` does, and where windows of so many tokens do not fit the model's context.
+    """
+    tensors(folder)
+    context = config(folder).get("max_position_embeddings")
+    if context and window > context:
+        raise InputError(f"a window of {window} tokens does not fit the context of {folder.name}: {context} tokens")
+
+
 def header(path: Path) -> dict[str, Stored]:
     """Return the tensors of one safetensors file; raises InputError where it is missing, truncated or damaged."""
     if not path.is_file():

@@ -23,6 +23,8 @@ AUTO = "auto"
 EMBEDDED = ("prose", "code", "arithmetic")
 PUBLISHED = (*CORPORA, "gsm8k", "svamp", "mawps", "esnli", "anli", "commonsenseqa", "race", "winogrande")
 SPARSITIES = (0.5, 0.6, 0.7)
+CONTEXT = 512
+"""Tokens that the small models see at once: `tenfold.language.SIZES`, which a command line should not wait for."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Parameters(Base):
     characters: int = parameter(
         60_000, 470_000, 0, help="training characters of each set at most; 0 takes all", low=0, unit="characters"
     )
-    windows: int = parameter(8, 32, 128, help="calibration windows", low=1, high=100_000)
+    windows: int = parameter(8, 32, 128, help="calibration windows", low=2, high=100_000)
     length: int = parameter(64, 128, 2048, help="length of a window", low=8, high=1_000_000, unit="tokens")
     test_windows: int = parameter(4, 10, 0, help="test windows of each set; 0 takes all", low=0)
     sparsity: float = parameter(0.6, 0.6, 0.5, help="share of zeros in the main results", low=0.05, high=0.95)
@@ -109,6 +111,14 @@ class Parameters(Base):
             raise InputError(f"kept and lengths must fit into windows of {self.length} tokens")
         for name in ("folder", "model"):
             self._check_place(name)
+        longest = max(self.length, self.lengths[-1])
+        if not self.model and self.scale != "paper" and longest > CONTEXT:
+            raise InputError(f"a window of {longest} tokens does not fit the context of the small models: {CONTEXT}")
+        if Path(self.model).is_absolute():
+            # With a checkpoint the libraries of its format are worth their second.
+            from tenfold.language import shards
+
+            shards.check(Path(self.model), longest)
 
     def _check_place(self, name: str) -> None:
         """Make a path absolute, since the kernel works in another folder than the reader, and see that it is there."""

@@ -12,6 +12,8 @@ from tenfold.runner.parameters import Parameters as Base
 
 HALF, HIGH = 0.5, 0.7
 """The sparsities that claims are about: where pruning begins to cost, and that of OWL's own table."""
+CONTEXT = 512
+"""Tokens that the small text model sees at once: `tenfold.language.SIZES`, which a command line should not wait for."""
 METHODS = ("magnitude", "wanda", "sparsegpt")
 PARTS = ("encoder", "llm", "both")
 ALLOCATIONS = ("uniform", "owl")
@@ -73,6 +75,15 @@ class Parameters(Base):
         for name in PATHS:
             if value := getattr(self, name):
                 object.__setattr__(self, name, str(self._there(name, value)))
+        if not self.checkpoint and self.scale != "paper" and self.text_length > CONTEXT:
+            raise InputError(
+                f"a window of {self.text_length} tokens does not fit the context of the small text model: {CONTEXT}"
+            )
+        if self.checkpoint:
+            # With a checkpoint the libraries of its format are worth their second.
+            from tenfold.language import shards
+
+            shards.check(Path(self.checkpoint), self.text_length)
         if not self.checkpoint and (self.adapter or self.encoder):
             raise InputError("an adapter or an encoder belongs to a checkpoint: give the folder of LLaMA-7B too")
 
@@ -85,6 +96,4 @@ class Parameters(Base):
         path = Path(value).expanduser().resolve()
         if not path.exists():
             raise InputError(f"{name}: there is nothing at {path}")
-        if name == "checkpoint" and not (path / "config.json").is_file():
-            raise InputError(f"checkpoint: {path} holds no config.json")
         return path
