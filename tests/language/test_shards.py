@@ -120,7 +120,7 @@ def test_other_models_and_pickled_weights_are_refused(folder):
 def test_a_window_beyond_the_context_is_refused_from_the_configuration_alone(folder):
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", "max_position_embeddings": 256}))
     assert shards.check(folder, 256) is None
-    with pytest.raises(InputError, match="257 tokens does not fit the context .* 256 tokens"):
+    with pytest.raises(InputError, match=r"257 tokens does not fit the context .* 256 tokens"):
         shards.check(folder, 257)
     (folder / "model.safetensors").write_bytes(b"nonsense" * 9)
     with pytest.raises(InputError, match="no safetensors file"):
