@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional
 
 from tenfold import language
@@ -218,6 +219,7 @@ def test_what_only_a_reader_can_bring_is_told(tmp_path):
     for name, changes in {"Llama-2-7b": {}, "Llama-2-7b-chat": {}, "Llama-2-13b": {"hidden_size": 5120}}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps(shape | changes))
+        save_file({"a": torch.zeros(1)}, tmp_path / name / "model.safetensors")
 
     def brought(name, **changes):
         model = str(tmp_path / name) if name else ""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
 from tenfold.book.style import BLACK, GREY, WIDTH_DOUBLE, WIDTH_SINGLE
 from tenfold.papers.calibration_data.cells import NONSENSE
@@ -125,7 +125,8 @@ def sweep(table: pd.DataFrame) -> Figure:
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
-    axes.set_yticks([tick for tick in TICKS if low <= tick <= high])
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    axes.set_yticks(ticks if len(ticks) > 1 else MaxNLocator(4).tick_values(low, high)[1:-1])
     key(axes, 2)
     return figure
 
