@@ -12,6 +12,8 @@ from tenfold.book import claims
 from tenfold.runner.notebook import prepared
 from tenfold.runner.parameters import SCALES, load, resolve, slugs
 
+# The paper's windows need the paper's model, which no preset has.
+WITHOUT_CHECKPOINT = {"owled": {"text_length": 96}}
 PATHS = sorted((project.root() / "notebooks").glob("*.ipynb"))
 LONGEST_CELL, LONGEST_FUNCTION = 30, 10
 EXERCISE = ["exercise", "solution", "check"]
@@ -87,7 +89,8 @@ def test_the_cell_of_parameters_is_the_dataclass(slug):
 def test_every_parameter_reaches_the_notebook_as_it_was_given(slug):
     """What the runner writes into the notebook, read back as the notebook's own book reads it."""
     kind = load(slug)
-    given = resolve(kind, "smoke", 3, {name: spec.paper for name, spec in kind.specs().items()})
+    values = {name: spec.paper for name, spec in kind.specs().items()} | WITHOUT_CHECKPOINT.get(slug, {})
+    given = resolve(kind, "smoke", 3, values)
     injected = prepared(slug, {"scale": given.scale, "seed": given.seed, **given.changed()})
     space = {}
     for cell in injected.cells:
