@@ -70,7 +70,7 @@ class Parameters(Base):
         (1, 2), (1, 2, 3), (5, 10, 15, 20, 25), help="in-context pairs of experiment D", low=1, high=1000
     )
     steps: tuple[int, ...] = parameter(
-        (2, 3), (1, 2, 3), (3, 4, 5), help="steps of the rationales of experiment D", low=1, high=100
+        (2, 3), (2, 3), (3, 4, 5), help="steps of the rationales of experiment D", low=1, high=100
     )
     kept: tuple[int, ...] = parameter(
         (4, 16), (4, 16, 48), (32, 128, 512), help="last tokens that padding leaves, of the panel on padding", low=1
