@@ -20,7 +20,7 @@ EXTRAS = {
     "hub": "datasets",
     "slurm": "submitit",
     "site": "sphinx",
-    "speech": "jiwer",
+    "speech": "soundfile",
     "dev": "pytest",
 }
 

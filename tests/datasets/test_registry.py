@@ -30,7 +30,7 @@ RENAMED = {
 
 # What no address serves as it is needed: a reader is told how to get it.
 TEXTS = {"wikitext2", "gsm8k", "svamp", "mawps", "commonsenseqa", "winogrande", "esnli"}
-OBTAINED = {"mnist", "fashion900", "imagenet", "driving_scenes", *TEXTS}
+OBTAINED = {"mnist", "fashion900", "imagenet", "driving_scenes", "fsdd", "speech_samples", *TEXTS}
 # Files that their publisher keeps at one address for good, where no commit pins them.
 PUBLISHERS = {"www.cs.toronto.edu", "cs231n.stanford.edu"}
 

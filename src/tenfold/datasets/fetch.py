@@ -58,7 +58,7 @@ def fetch(name: str, progress: bool = True) -> Resolution:
 def download(data: Dataset, progress: bool = True) -> Resolution:
     """Download `data` into the cache unless it is whole there; see `fetch` for the errors."""
     place = Place(data.name, "cache", cache_folder(data), data.files)
-    with _disk_errors(data), _only_one(place.folder):
+    with _disk_errors(data), only_one(place.folder):
         if whole(place):
             source = "cache"
         else:
@@ -108,12 +108,12 @@ def _fill(data: Dataset, folder: Path, progress: bool) -> None:
 
 def _from_files(data: Dataset, folder: Path, progress: bool) -> None:
     for file in data.files:
-        _retrieve(data.name, file.url, file.name, f"sha256:{file.sha256}", folder, progress)
+        retrieve(data.name, file.url, file.name, f"sha256:{file.sha256}", folder, progress)
 
 
 def _from_archive(data: Dataset, folder: Path, progress: bool) -> None:
     archive = data.archive
-    path = _retrieve(data.name, archive.url, "archive.zip", archive.checksum, folder, progress)
+    path = retrieve(data.name, archive.url, "archive.zip", archive.checksum, folder, progress)
     where = f"the archive from {_host(archive.url)}"
     try:
         with zipfile.ZipFile(path) as opened:
@@ -138,7 +138,7 @@ def _unpack(archive: zipfile.ZipFile, member: str, file: File, folder: Path) -> 
     return "" if found == file.sha256 else f"holds another {file.name}: expected {file.sha256}, found {found}"
 
 
-def _retrieve(name: str, url: str, file: str, checksum: str, folder: Path, progress: bool) -> Path:
+def retrieve(name: str, url: str, file: str, checksum: str, folder: Path, progress: bool) -> Path:
     """Download one file through pooch, and translate what can go wrong into one line."""
     import pooch
     import requests
@@ -206,7 +206,7 @@ def _disk_errors(data: Dataset) -> Iterator[None]:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> Iterator[None]:
     """Hold the lock of one data set, so that parallel processes download it once."""
     from filelock import FileLock
 
