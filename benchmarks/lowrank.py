@@ -7,10 +7,10 @@ Random weights of a stated shape, some blocks of it, each of which costs the sam
 rates, so that some matrices become of low rank and others stay dense. The plain way takes an SVD of every matrix in
 float32 for the spectrum, and another for the factors: written here from its description. Ours takes one, in float32 or
 from the Gram matrix in float64. Random directions take the spectrum from the Gram matrix and then the factors alone,
-nearly. The error is that of the product in the Frobenius norm over the least possible one of the same ranks, which an
-SVD in float64 gives (on request, since it costs more than all else). At last: compression at several rates from one
-decomposition, spectra alone, the start of a layer, a GaLore refresh and step, and the forward pass of factors. Times
-are wall times on a GPU and CPU times else, which do not depend on who else is at work.
+nearly. The error is the squared Frobenius norm of what the product misses, over the least possible one of the same
+ranks, which an SVD in float64 gives (on request, since it costs more than all else). At last: compression at several
+rates from one decomposition, spectra alone, the start of a layer, a GaLore refresh and step, and the forward pass of
+factors. Times are wall times on a GPU and CPU times else, which do not depend on who else is at work.
 """
 
 from __future__ import annotations

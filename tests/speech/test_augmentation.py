@@ -29,6 +29,11 @@ def test_masks_are_bands_of_frames_and_frequencies():
     assert rows[:, -1].any()
 
 
+def test_features_without_a_batch_are_refused():
+    with pytest.raises(InputError, match=r"\(B, T, F\), not \(20, 40\)"):
+        spec_augment(torch.zeros(20, 40), seeded())
+
+
 def test_masks_follow_from_the_generator():
     x = torch.randn(4, 30, 10, generator=seeded())
     assert torch.equal(spec_augment(x, seeded(3)), spec_augment(x, seeded(3)))

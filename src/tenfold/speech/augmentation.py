@@ -24,8 +24,10 @@ def spec_augment(
     """Return features with random bands of frames and of frequencies set to 0, the mean of what is standardised.
 
     features (B, T, F). Each mask is w wide, w uniform in 0 ... width, and begins anywhere it fits. Source:
-    arXiv 1904.08779, without time warping. Raises InputError for negative numbers.
+    arXiv 1904.08779, without time warping. Raises InputError for negative numbers and for features of another form.
     """
+    if features.ndim != 3:
+        raise InputError(f"features are (B, T, F), not {tuple(features.shape)}")
     if min(time_masks, time_width, frequency_masks, frequency_width) < 0:
         raise InputError("numbers and widths of masks are at least 0")
     hidden_T = _spans(features.shape[0], time_masks, time_width, features.shape[1], generator)
